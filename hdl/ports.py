@@ -51,7 +51,7 @@ class BufferWrite(Signature):
     """Write client of a scratchpad (rules B-01 to B-04).
 
     The write happens in a cycle with ``valid`` and ``ready``. Byte ``i`` of ``data`` goes to
-    ``address + i`` where ``enable[i]``; enabled bytes must lie in the word of ``address`` or the next.
+    ``address + i`` where ``enable[i]``; they must lie in the word of ``address`` or in the next.
     """
 
     def __init__(self, *, word_bytes: int):
@@ -70,9 +70,7 @@ class MemoryRead(Signature):
     """Read of a plain synchronous memory: ``data`` answers in the cycle after ``enable``."""
 
     def __init__(self, *, depth: int, width: int):
-        super().__init__(
-            {"enable": Out(1), "address": Out(range(depth)), "data": In(width)}
-        )
+        super().__init__({"enable": Out(1), "address": Out(range(depth)), "data": In(width)})
 
 
 class MemoryWrite(Signature):
