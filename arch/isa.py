@@ -144,9 +144,7 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
     Opcode.STORE: (*HEADER, *_DMA),
     Opcode.MATRIX: (
         *HEADER,
-        Field(
-            "activation_address", 24, doc="byte address of (y, x) = (0, 0); may wrap below 0"
-        ),
+        Field("activation_address", 24, doc="byte address of (y, x) = (0, 0); may wrap below 0"),
         Field("activation_signed", 1, doc="activations are int8, else uint8"),
         Field("activation_zero_point", 9, signed=True, doc="subtracted from each activation"),
         Field("y_origin", 16, signed=True, doc="y of the first row and first ky"),
@@ -170,9 +168,7 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         Field("weight_address", 24, doc="byte address of the first weight tile"),
         Field("weight_signed", 1, doc="weights are int8, else uint8"),
         Field("weight_zero_point", 9, signed=True, doc="subtracted from each weight"),
-        Field(
-            "weight_zero_row", 1, doc="each n tile starts with a row of C zero points"
-        ),
+        Field("weight_zero_row", 1, doc="each n tile starts with a row of C zero points"),
         Field("weight_transposed", 1, doc="load column by column from rows of n"),
         Field("weight_column_stride", 20, doc="bytes from n to n where transposed"),
         Field("accumulator_address", 12, doc="vector index of the first accumulator in its half"),

@@ -41,23 +41,30 @@ def test_dram_holds_the_sections_over_the_fill():
     assert memory[255:260] == b"\xaaabc\xaa"
 
 
+def _parses(raw):
+    try:
+        parse_image(raw)
+    except AssayError:
+        return False
+    return True
+
+
 def test_every_damaged_byte_is_noticed():
     raw = image().to_bytes()
     padding = {i for i in range(len(raw)) if raw[i] == 0}
     for position in range(len(raw)):
         broken = raw[:position] + bytes([raw[position] ^ 0x41]) + raw[position + 1 :]
-        try:
-            parsed = parse_image(broken)
-        except AssayError as error:
-            assert "\n" not in str(error)
+        if position in padding and _parses(broken):
+            assert parse_image(broken) == image()
         else:
-            assert position in padding
-            assert parsed == image()
+            with pytest.raises(AssayError) as error:
+                parse_image(broken)
+            assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("length", [0, 7, 39, 100, 300])
 def test_a_file_cut_off_is_an_error(length):
-    with pytest.raises(AssayError, match="not a program image|cut off"):
+    with pytest.raises(AssayError, match=r"not a program image|cut off"):
         parse_image(image().to_bytes()[:length])
 
 
@@ -74,7 +81,7 @@ def test_missing_file_is_one_line(tmp_path):
 
 
 def test_image_refuses_another_configuration():
-    with pytest.raises(AssayError, match="configuration 'base' is .*: compile it again for it"):
+    with pytest.raises(AssayError, match=r"configuration 'base' is .*: compile it again for it"):
         image().check_config(load_config("base"))
     with pytest.raises(AssayError, match="raise dram_mib"):
         dataclasses.replace(image(), dram_bytes=1 << 40).check_config(CONFIG)
