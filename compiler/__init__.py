@@ -1,0 +1,5 @@
+"""Graph to program image: layout, tiles, order, synchronisation."""
+
+from compiler.compile import compile
+
+__all__ = ["compile"]

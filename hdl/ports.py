@@ -5,11 +5,20 @@ a component that answers declares the member with ``In``.
 """
 
 from amaranth.hdl import unsigned
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
 from arch.isa import INSTRUCTION_BYTES
 
 BUFFER_ADDRESS_BITS = 24
+CYCLE_BITS = 40
+INDEX_BITS = 32
+
+BURST_REQUEST = data.StructLayout({"address": 32, "beats": range(256 + 1)})
+"""What a DMA or the fetch unit asks of the memory port: an aligned address and its beats, 1 up."""
+
+DISPATCHED = data.StructLayout({"word": 8 * INSTRUCTION_BYTES, "index": INDEX_BITS})
+"""An encoded instruction on its way to its engine, with its index in the program."""
 
 
 class BufferRead(Signature):
@@ -172,3 +181,12 @@ class Axi4(Signature):
             "bid": In(1),
         }
         super().__init__(members)
+
+
+class Retirement(Signature):
+    """Retire port of an engine: index of the instruction that ends, and the cycle of its issue."""
+
+    def __init__(self):
+        super().__init__(
+            {"valid": Out(1), "instruction": Out(INDEX_BITS), "start": Out(CYCLE_BITS)}
+        )

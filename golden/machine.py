@@ -1,0 +1,109 @@
+"""Executes a program image instruction by instruction, on DRAM and buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arch.config import Config
+from arch.happens_before import describe, end_index, happens_before
+from arch.image import Image, SectionKind
+from arch.isa import FillTable, Instruction, Load, Matrix, Store, Table, Vector
+from golden.access import Access
+from golden.errors import GoldenError
+from golden.load_store import execute_load, execute_store
+from golden.matrix import execute_matrix
+from golden.memory import ByteMemory, Memory
+from golden.race import RaceDetector
+from golden.vector import execute_table, execute_vector
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """Every memory after a run.
+
+    Attributes
+    ----------
+    dram
+        uint8, the bytes of DRAM that the image may touch.
+    dram_written
+        bool: bytes that a section of the image holds or a STORE wrote.
+    buffers
+        "activation", "weight", "parameter", "accumulator" (half 0, then half 1, vector by vector,
+        int32 little-endian), "unary_table", "addition_table"; each with data and written.
+    """
+
+    dram: NDArray[np.uint8]
+    dram_written: NDArray[np.bool_]
+    buffers: dict[str, ByteMemory]
+
+
+def run(image: Image, config: Config, seed: int = 0) -> MachineState:
+    """Execute a program in program order, up to END.
+
+    Parameters
+    ----------
+    image, config
+        The program with its data, and the configuration it was compiled for.
+    seed
+        Of the garbage that fills what the program has not written.
+
+    Raises
+    ------
+    AssayError
+        The image is for another configuration, or waits and signals do not match.
+    GoldenError
+        An instruction leaves a memory, reads an unwritten byte, races with another engine, or has
+        no meaning; the message names the instruction.
+    """
+    image.check_config(config)
+    program = image.program
+    clocks = happens_before(program)
+    memories = _memories(image, config, np.random.default_rng(seed))
+    access = Access(memories, RaceDetector(program, clocks))
+    _execute(program[: end_index(program)], config, access)
+    dram = memories.pop(Memory.DRAM)
+    return MachineState(dram.data, dram.written, {str(m): memories[m] for m in memories})
+
+
+def _execute(program: Sequence[Instruction], config: Config, access: Access) -> None:
+    for index, instruction in enumerate(program):
+        access.index = index
+        try:
+            match instruction:
+                case Load():
+                    execute_load(instruction, config, access)
+                case Matrix():
+                    execute_matrix(instruction, config, access)
+                case Vector():
+                    execute_vector(instruction, config, access)
+                case FillTable():
+                    execute_table(instruction, config, access)
+                case Store():
+                    execute_store(instruction, access)
+        except GoldenError as error:
+            raise GoldenError(f"{describe(index, instruction)}: {error}") from None
+
+
+def _memories(image: Image, config: Config, rng: np.random.Generator) -> dict[Memory, ByteMemory]:
+    dram = ByteMemory(np.frombuffer(image.dram(rng.bytes(image.dram_bytes)), np.uint8))
+    for section in image.sections:
+        if section.kind is not SectionKind.DEBUG:
+            dram.written[section.address : section.address + len(section.data)] = True
+    program = image.program_section
+    dram.read_only = range(program.address, program.address + len(program.data))
+    sizes = {
+        Memory.ACTIVATION: config.activation_buffer_bytes,
+        Memory.WEIGHT: config.weight_buffer_bytes,
+        Memory.PARAMETER: config.parameter_buffer_bytes,
+        Memory.ACCUMULATOR: config.accumulator_kib * 1024,
+        Memory.UNARY_TABLE: 4 * Table.UNARY.words,
+        Memory.ADDITION_TABLE: 4 * Table.ADDITION.words,
+    }
+    buffers = {
+        memory: ByteMemory(rng.integers(0, 256, size, np.uint8)) for memory, size in sizes.items()
+    }
+    return {Memory.DRAM: dram, **buffers}

@@ -1,0 +1,233 @@
+"""Execution of MATRIX (rule I-03)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arch.config import Config
+from arch.isa import Matrix
+from golden.access import Access, to_bytes, to_words
+from golden.block import BUFFER_ADDRESS_BITS, Block
+from golden.errors import GoldenError
+from golden.memory import Memory
+from golden.ops.linear import wrap_int32
+from golden.tiles import spans
+
+
+def execute_matrix(instruction: Matrix, config: Config, access: Access) -> None:
+    """Multiply activations by weight tiles into the accumulator.
+
+    The products are made in float64, exact as in ``golden.ops.linear``, and wrapped to int32.
+    """
+    _check(instruction, config)
+    if instruction.weight_transposed:
+        weights = _transposed_weights(instruction, config, access)
+    else:
+        weights = _tiled_weights(instruction, config, access)
+    activations = _activations(instruction, config, access)
+    product = wrap_int32(activations @ weights)
+
+    rows, cols = len(product), config.cols
+    vectors = product.reshape(rows, instruction.n_tiles, cols).transpose(1, 0, 2)
+    vector_bytes = 4 * cols
+    first = instruction.accumulator_half * config.accumulator_depth
+    block = Block(
+        (first + instruction.accumulator_address) * vector_bytes,
+        (instruction.n_tiles, rows, vector_bytes),
+        (rows * vector_bytes, vector_bytes, 1),
+    )
+    if instruction.accumulate:
+        vectors = vectors + to_words(access.read(Memory.ACCUMULATOR, block), np.int32)
+    access.write(Memory.ACCUMULATOR, block, to_bytes(vectors, 4))
+
+
+def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float64]:
+    """Operands (output rows * output columns, ky * kx * tiles * R); 0 where a lane is not valid."""
+    run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
+    operands = np.zeros(
+        (
+            instruction.output_rows,
+            instruction.output_columns,
+            instruction.ky_count,
+            instruction.kx_count,
+            instruction.k_tiles * config.rows,
+        )
+    )
+    dtype = np.int8 if instruction.activation_signed else np.uint8
+    columns = [
+        (kx, *group)
+        for kx in range(instruction.kx_count)
+        for group in _column_groups(instruction, kx, run_bytes)
+    ]
+    for ky in range(instruction.ky_count):
+        rows = _valid_rows(instruction, ky)
+        if not len(rows):
+            continue
+        address = instruction.activation_address + ky * instruction.ky_stride
+        for kx, group, valid, x in columns:
+            block = Block.wrapping(
+                address + rows[0] * instruction.row_stride + x + valid.start,
+                [
+                    (len(rows), instruction.row_stride),
+                    (len(group), instruction.column_stride),
+                    (len(valid), 1),
+                ],
+                BUFFER_ADDRESS_BITS,
+            )
+            values = access.read(Memory.ACTIVATION, block).view(dtype)
+            target = operands[
+                rows.start : rows.stop, group.start : group.stop, ky, kx, valid.start : valid.stop
+            ]
+            np.subtract(values, instruction.activation_zero_point, out=target, dtype=np.float64)
+    return operands.reshape(instruction.output_rows * instruction.output_columns, -1)
+
+
+def _valid_rows(instruction: Matrix, ky: int) -> range:
+    """Output rows whose ``0 <= y < y_limit`` at kernel row ``ky``; y never falls with the row."""
+    y = (
+        instruction.y_origin
+        + ky * instruction.y_ky_step
+        + np.arange(instruction.output_rows) * instruction.y_row_step
+    )
+    return range(int((y < 0).sum()), int((y < instruction.y_limit).sum()))
+
+
+def _column_groups(
+    instruction: Matrix, kx: int, run_bytes: int
+) -> Iterator[tuple[range, range, int]]:
+    """Neighbouring output columns that have the same valid k: (columns, valid k, x of the first).
+
+    k counts within a run, over all its tiles; columns without a valid k are left out.
+    """
+    x = (
+        instruction.x_origin
+        + kx * instruction.kx_stride
+        + np.arange(instruction.output_columns, dtype=np.int64) * instruction.column_stride
+    )
+    low = np.clip(-x, 0, run_bytes)
+    high = np.clip(instruction.x_limit - x, 0, run_bytes)
+    changes = np.flatnonzero(np.diff(low) | np.diff(high)) + 1
+    edges = [0, *changes.tolist(), len(x)]
+    for start, stop in pairwise(edges):
+        valid = range(int(low[start]), int(high[start]))
+        if len(valid):
+            yield range(start, stop), valid, int(x[start])
+
+
+def _tiled_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float64]:
+    """Operands (ky * kx * tiles * R, n tiles * C) of a weight image (rule D-02)."""
+    rows, cols = config.rows, config.cols
+    runs = instruction.ky_count * instruction.kx_count
+    zero_row_bytes = cols * instruction.weight_zero_row
+    n_tile_bytes = zero_row_bytes + runs * instruction.k_tiles * rows * cols
+    dtype = np.int8 if instruction.weight_signed else np.uint8
+    operands = np.zeros((runs, instruction.k_tiles, rows, instruction.n_tiles, cols))
+    by_tile = operands.transpose(3, 0, 1, 2, 4)
+    for n, valid_n in spans(instruction.n_tiles, cols, instruction.last_n):
+        n_address = instruction.weight_address + n.start * n_tile_bytes
+        n_count = n.stop - n.start
+        zero_point: NDArray[np.int8 | np.uint8] | int = instruction.weight_zero_point
+        if instruction.weight_zero_row:
+            block = Block(n_address, (n_count, 1, 1, 1, valid_n), (n_tile_bytes, 0, 0, 0, 1))
+            zero_point = access.read(Memory.WEIGHT, block).view(dtype)
+        for t, valid_k in spans(instruction.k_tiles, rows, instruction.last_k):
+            block = Block(
+                n_address + zero_row_bytes + t.start * rows * cols,
+                (n_count, runs, t.stop - t.start, valid_k, valid_n),
+                (n_tile_bytes, instruction.k_tiles * rows * cols, rows * cols, cols, 1),
+            )
+            values = access.read(Memory.WEIGHT, block).view(dtype)
+            np.subtract(
+                values, zero_point, out=by_tile[n, :, t, :valid_k, :valid_n], dtype=np.float64
+            )
+    return operands.reshape(runs * instruction.k_tiles * rows, instruction.n_tiles * cols)
+
+
+def _transposed_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float64]:
+    """Operands (tiles * R, n tiles * C) of weights that lie as rows of n."""
+    columns = (instruction.n_tiles - 1) * config.cols + instruction.last_n
+    run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
+    block = Block(
+        instruction.weight_address,
+        (columns, run_bytes),
+        (instruction.weight_column_stride, 1),
+    )
+    dtype = np.int8 if instruction.weight_signed else np.uint8
+    values = access.read(Memory.WEIGHT, block).view(dtype)
+    operands = np.zeros((instruction.k_tiles * config.rows, instruction.n_tiles * config.cols))
+    np.subtract(
+        values.T,
+        instruction.weight_zero_point,
+        out=operands[:run_bytes, :columns],
+        dtype=np.float64,
+    )
+    return operands
+
+
+def _check(instruction: Matrix, config: Config) -> None:
+    """Refuse combinations of fields that the architecture gives no meaning."""
+    if instruction.last_k > config.rows:
+        raise GoldenError(f"last_k = {instruction.last_k} is more than the {config.rows} rows")
+    if instruction.last_n > config.cols:
+        raise GoldenError(f"last_n = {instruction.last_n} is more than the {config.cols} columns")
+    for operand in ("activation", "weight"):
+        zero_point = getattr(instruction, f"{operand}_zero_point")
+        low = -128 if getattr(instruction, f"{operand}_signed") else 0
+        if not low <= zero_point <= low + 255:
+            raise GoldenError(
+                f"{operand}_zero_point = {zero_point} is outside the type of its operand "
+                f"({low}..{low + 255}): the difference would not fit 9 bits"
+            )
+    rows = instruction.output_rows * instruction.output_columns
+    end = instruction.accumulator_address + instruction.n_tiles * rows
+    if end > config.accumulator_depth:
+        raise GoldenError(
+            f"ends at accumulator vector {end}, a half has {config.accumulator_depth}: use fewer "
+            "rows or n tiles"
+        )
+    _check_weight_layout(instruction, config)
+    _check_coordinates(instruction, config)
+
+
+def _check_weight_layout(instruction: Matrix, config: Config) -> None:
+    if not instruction.weight_transposed:
+        if instruction.weight_address % config.cols:
+            raise GoldenError(
+                f"weight_address = {instruction.weight_address} must be a multiple of the "
+                f"{config.cols} columns"
+            )
+        return
+    if instruction.weight_zero_row:
+        raise GoldenError("weight_transposed excludes weight_zero_row: clear one of them")
+    if instruction.ky_count != 1 or instruction.kx_count != 1:
+        raise GoldenError("weight_transposed requires ky_count = kx_count = 1")
+    if (instruction.weight_address | instruction.weight_column_stride) % config.rows:
+        raise GoldenError(
+            f"weight_address = {instruction.weight_address} and weight_column_stride = "
+            f"{instruction.weight_column_stride} must be multiples of the {config.rows} rows "
+            "where weight_transposed"
+        )
+
+
+def _check_coordinates(instruction: Matrix, config: Config) -> None:
+    """Row y fits 17 bits and byte x 25, signed; both only grow from their origins."""
+    y = (
+        instruction.y_origin
+        + (instruction.output_rows - 1) * instruction.y_row_step
+        + (instruction.ky_count - 1) * instruction.y_ky_step
+    )
+    x = (
+        instruction.x_origin
+        + (instruction.output_columns - 1) * instruction.column_stride
+        + (instruction.kx_count - 1) * instruction.kx_stride
+        + instruction.k_tiles * config.rows
+        - 1
+    )
+    if y >= 1 << 16 or x >= 1 << 24:
+        raise GoldenError(
+            f"the last y = {y} or x = {x} does not fit 17 or 25 bits: use fewer rows or columns"
+        )

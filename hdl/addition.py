@@ -1,0 +1,208 @@
+"""The addition of a residual to a requantised code."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from arch.isa import Addition
+from hdl.requantize import clamp
+
+FRACTION_BITS = 34
+"""The last bit of the fixed-point window is 2^-34 (rule N-02)."""
+WINDOW_BITS = FRACTION_BITS + 26
+"""Terms are below 2^26."""
+PRODUCT_BITS = 32
+SATURATED_BITS = 17
+"""Magnitudes from 2^17 up are beyond every clamp."""
+
+
+class AddResidual(wiring.Component):
+    """Adds to every code: nothing, an int16 (rule N-03), or a float32 in float32 (rule N-02).
+
+    For ``Addition.TABLE`` the result is ``clamp(rint(round24(code * scale + term)))``, in a window
+    of ``WINDOW_BITS``: a term that has bits below it is rounded to odd. When both terms have, the
+    sum is below 0.26 and the result 0; when one has, the other is a multiple of twice the last
+    bit, so that the odd last bit tells the sum from every number at which the result changes.
+
+    A row that is valid in cycle t is at ``result`` in ``t + AddResidual.CYCLES``, one row a cycle.
+
+    Parameters
+    ----------
+    lanes : int
+        Codes of a row.
+
+    Members
+    -------
+    valid : In(1)
+        ``code``, ``residual`` and ``term`` hold a row.
+    kind : In(Addition)
+        Like ``scale``, ``low`` and ``high`` constant while rows are in flight.
+    scale : In(32)
+        Bits of a positive float32.
+    low, high : In(signed(16))
+        Limits of a sum; a code to which nothing is added keeps its own.
+    code : In(signed(16)).array(lanes)
+        For ``Addition.TABLE`` in -255 to 255, and ``code * scale`` below 2^26.
+    residual : In(signed(16)).array(lanes)
+    term : In(32).array(lanes)
+        Bits of float32 numbers below 2^26; subnormal ones count as 0.
+    result : Out(signed(16)).array(lanes)
+    result_valid : Out(1)
+    """
+
+    CYCLES = 5
+
+    def __init__(self, *, lanes: int):
+        self.lanes = lanes
+        super().__init__(
+            {
+                "valid": In(1),
+                "kind": In(Addition),
+                "scale": In(32),
+                "low": In(signed(16)),
+                "high": In(signed(16)),
+                "code": In(signed(16)).array(lanes),
+                "residual": In(signed(16)).array(lanes),
+                "term": In(32).array(lanes),
+                "result": Out(signed(16)).array(lanes),
+                "result_valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        stage_valid = Signal(self.CYCLES)
+        m.d.sync += stage_valid.eq(Cat(self.valid, stage_valid))
+        m.d.comb += self.result_valid.eq(stage_valid[-1])
+        stages = Cat(self.valid, stage_valid[:-1])
+
+        float_stages = Signal(self.CYCLES - 1)
+        in_float = Signal()
+        m.d.comb += [
+            in_float.eq(self.kind == Addition.TABLE),
+            float_stages.eq(Mux(in_float, stages, 0)),
+        ]
+        significand, drop = self._align_scale(m)
+        for lane in range(self.lanes):
+            integer_sum = self._add_integers(m, lane, stages)
+            a, b = self._align(m, lane, float_stages, significand, drop)
+            float_sum = self._add_floats(m, lane, float_stages, a, b)
+            value = Signal(signed(SATURATED_BITS + 2), name=f"value_{lane}")
+            limited = Mux(self.kind == Addition.NONE, value, clamp(value, self.low, self.high))
+            m.d.comb += value.eq(Mux(in_float, float_sum, integer_sum))
+            with m.If(stages[-1]):
+                m.d.sync += self.result[lane].eq(limited)
+        return m
+
+    def _align_scale(self, m):
+        """The scale as ``significand`` and the places its product is moved right in the window.
+
+        A product of ``PRODUCT_BITS`` with no place to move has its last bit at 2^-6; a greater
+        scale leaves leading zeros in every product, and moves left.
+        """
+        exponent = self.scale[23:31]
+        exponent_unmoved = 150 + WINDOW_BITS - PRODUCT_BITS - FRACTION_BITS
+        left = Signal(4)
+        significand = Signal(PRODUCT_BITS)
+        drop = Signal(6)
+        with m.If(exponent > exponent_unmoved):
+            m.d.comb += left.eq(exponent - exponent_unmoved)
+        with m.Else():
+            m.d.comb += drop.eq(saturate(exponent_unmoved - exponent, 63))
+        m.d.comb += significand.eq(Cat(self.scale[:23], 1) << left)
+        return significand, drop
+
+    def _add_integers(self, m, lane, stages):
+        """Rule N-03: the sum, delayed to meet the other one."""
+        previous = self.code[lane] + Mux(
+            self.kind == Addition.INT16, self.residual[lane], Const(0, signed(16))
+        )
+        for stage in range(self.CYCLES - 1):
+            delayed = Signal(signed(17), name=f"sum_{lane}_{stage}", reset_less=True)
+            with m.If(stages[stage]):
+                m.d.sync += delayed.eq(previous)
+            previous = delayed
+        return previous
+
+    def _align(self, m, lane, stages, significand, drop):
+        """Stages 0 and 1: both terms in the window, signed."""
+        code = self.code[lane]
+        product = Signal(PRODUCT_BITS, name=f"product_{lane}", reset_less=True)
+        product_negative = Signal(name=f"product_negative_{lane}", reset_less=True)
+        term = Signal(32, name=f"term_{lane}", reset_less=True)
+        with m.If(stages[0]):
+            m.d.sync += [
+                product.eq(Mux(code < 0, -code, code)[:8] * significand),
+                product_negative.eq(code < 0),
+                term.eq(self.term[lane]),
+            ]
+
+        exponent = term[23:31]
+        top = Signal(24, name=f"term_significand_{lane}")
+        term_drop = Signal(6, name=f"term_drop_{lane}")
+        m.d.comb += [
+            top.eq(Mux(exponent == 0, 0, Cat(term[:23], 1))),
+            term_drop.eq(saturate(150 + WINDOW_BITS - 24 - FRACTION_BITS - exponent, 63)),
+        ]
+        a = Signal(signed(WINDOW_BITS + 1), name=f"a_{lane}", reset_less=True)
+        b = Signal(signed(WINDOW_BITS + 1), name=f"b_{lane}", reset_less=True)
+        with m.If(stages[1]):
+            for aligned, value, places, negative in (
+                (a, product << (WINDOW_BITS - PRODUCT_BITS), drop, product_negative),
+                (b, top << (WINDOW_BITS - 24), term_drop, term[31]),
+            ):
+                magnitude = Signal(WINDOW_BITS, name=f"{aligned.name}_magnitude")
+                m.d.comb += magnitude.eq(shift_right_to_odd(value, places))
+                m.d.sync += aligned.eq(Mux(negative, -magnitude, magnitude))
+        return a, b
+
+    def _add_floats(self, m, lane, stages, a, b):
+        """Stages 2 and 3: the sum, rounded to 24 significant bits and then to an integer."""
+        total = Signal(signed(WINDOW_BITS + 2), name=f"total_{lane}")
+        negative = Signal(2, name=f"negative_{lane}", reset_less=True)
+        magnitude = Signal(WINDOW_BITS + 1, name=f"magnitude_{lane}", reset_less=True)
+        m.d.comb += total.eq(a + b)
+        with m.If(stages[2]):
+            m.d.sync += [
+                negative[0].eq(total < 0),
+                magnitude.eq(Mux(total < 0, -total, total)),
+            ]
+
+        fraction, whole = magnitude[:FRACTION_BITS], magnitude[FRACTION_BITS:][:SATURATED_BITS]
+        beyond = magnitude[FRACTION_BITS + SATURATED_BITS :] != 0
+        half = 1 << (FRACTION_BITS - 1)
+        # The rounding to 24 bits changes the integer only where it lands on a tie: where the
+        # distance to the tie is at most half a last place, 2^(msb(whole) - 24), or 2^-25 where
+        # whole is 0 (below one half the answer is 0 in any case). In last bits of the window that
+        # is distance <= 2^9 * 2^msb(2 * whole + 1), which needs no leading-bit count.
+        from_tie = Signal(FRACTION_BITS, name=f"from_tie_{lane}")
+        m.d.comb += from_tie.eq(Mux(fraction[-1], fraction - half, half - fraction))
+        excess = Signal(FRACTION_BITS, name=f"excess_{lane}")
+        m.d.comb += excess.eq(from_tie - 1)
+        tie = (from_tie == 0) | msb_below(excess[9:], Cat(1, whole))
+        rounded = Signal(signed(SATURATED_BITS + 2), name=f"rounded_{lane}", reset_less=True)
+        integer = Signal(SATURATED_BITS + 1, name=f"integer_{lane}")
+        m.d.comb += integer.eq(
+            Mux(beyond, 1 << SATURATED_BITS, whole + Mux(tie, whole[0], fraction[-1]))
+        )
+        with m.If(stages[3]):
+            m.d.sync += rounded.eq(Mux(negative[0], -integer, integer))
+        return rounded
+
+
+def saturate(value, limit):
+    """``value`` (not negative where it matters), at most ``limit``."""
+    return Mux(value > limit, limit, value)
+
+
+def shift_right_to_odd(value, places):
+    """``value >> places`` with the last bit set where a bit is lost; ``len(value)`` bits."""
+    # As many low ones as places, by a right shift: a left shift would be wider than 64 bits.
+    most = (1 << len(places)) - 1
+    lost = value & (Const((1 << most) - 1, most) >> ~places)
+    return (value >> places) | (lost != 0)
+
+
+def msb_below(x, y):
+    """Whether the leading one of ``x`` is lower than that of ``y`` (not 0)."""
+    return (x < y) & (x < (x ^ y))

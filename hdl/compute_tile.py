@@ -1,0 +1,85 @@
+"""The interface of a compute tile, the same for every style of building one."""
+
+from amaranth.hdl import Cat, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, Signature
+
+OPERAND_BITS = 9
+"""An int8 or uint8 less a zero point of its type."""
+
+COMPUTE_TILE_CYCLES = 4
+"""From a row of operands at the tile to its sums, of MATRIX_PIPELINE_CYCLES (T-MX-05)."""
+
+
+def to_operand(byte, is_signed, zero_point):
+    """The operand of a byte, ``signed(OPERAND_BITS)`` and wrapping (I-03)."""
+    extended = Cat(byte, byte[-1] & is_signed).as_signed()
+    return (extended - zero_point)[:OPERAND_BITS].as_signed()
+
+
+class TileLoad(Signature):
+    """One row or one column of weights for the tile's spare register.
+
+    Members
+    -------
+    valid : Out(1)
+    transposed : Out(1)
+        ``weights`` are column ``index``, else row ``index``.
+    index : Out(range(max(rows, cols)))
+    weights : Out(max(rows, cols) of signed(9))
+    """
+
+    def __init__(self, *, rows: int, cols: int):
+        lanes = max(rows, cols)
+        super().__init__(
+            {
+                "valid": Out(1),
+                "transposed": Out(1),
+                "index": Out(range(lanes)),
+                "weights": Out(data.ArrayLayout(signed(OPERAND_BITS), lanes)),
+            }
+        )
+
+
+class TileRow(Signature):
+    """One row of activations.
+
+    Members
+    -------
+    valid : Out(1)
+    swap : Out(1)
+        First row of a weight tile: from this row on the weights are those of the spare register
+        before this cycle. A load in the same cycle belongs to the next tile.
+    operands : Out(rows of signed(9))
+    """
+
+    def __init__(self, *, rows: int):
+        super().__init__(
+            {
+                "valid": Out(1),
+                "swap": Out(1),
+                "operands": Out(data.ArrayLayout(signed(OPERAND_BITS), rows)),
+            }
+        )
+
+
+class ComputeTile(Signature):
+    """What drives a tile of ``rows`` x ``cols`` multipliers.
+
+    Members
+    -------
+    load : Out(TileLoad)
+    row : Out(TileRow)
+    sums : In(cols of signed(32))
+        ``sum over j of operands[j] * weights[j][c]`` for each column ``c``, in cycle
+        ``t + COMPUTE_TILE_CYCLES`` for a row in cycle ``t``.
+    """
+
+    def __init__(self, *, rows: int, cols: int):
+        super().__init__(
+            {
+                "load": Out(TileLoad(rows=rows, cols=cols)),
+                "row": Out(TileRow(rows=rows)),
+                "sums": In(data.ArrayLayout(signed(32), cols)),
+            }
+        )

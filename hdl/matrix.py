@@ -1,0 +1,152 @@
+"""The MATRIX engine: weight and activation buffer to accumulator."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from arch.config import Config
+from arch.isa import INSTRUCTION_BYTES
+from arch.timing import MATRIX_WEIGHT_BANKS
+from hdl.accumulator import AccumulatorRead, AccumulatorWrite
+from hdl.compute_tile import COMPUTE_TILE_CYCLES
+from hdl.dot_product import DotProduct
+from hdl.matrix_loader import MatrixLoader
+from hdl.matrix_rows import MatrixRows, result_layout
+from hdl.matrix_streamer import MatrixStreamer
+from hdl.ports import BufferRead, EngineStatus, Issue
+
+_STYLES = {"dot_product": DotProduct}
+
+INSTRUCTIONS_QUEUED = 2
+"""Accepted and not yet streaming, besides the one that streams: two weight tiles are held, so at
+most two instructions have loaded weights, and the loader is at work on one more (T-MX-02)."""
+
+
+class MatrixEngine(Component):
+    """A loader that fills weight tiles, a streamer that drives rows through them (T-MX rules).
+
+    Every instruction goes to the loader when it is issued, and through a queue to the streamer.
+    A row issued in cycle t reads its old accumulators in t + 5 and writes them in
+    t + MATRIX_PIPELINE_CYCLES; the instruction retires in the cycle its last row is written
+    (T-MX-05). Weights of columns beyond ``last_n`` are zero, so such accumulators are written as
+    I-03 says.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    issue : In(Issue)
+    status : Out(EngineStatus)
+    activation, weight : Out(BufferRead)
+        First client of its buffer: ``ready`` is never awaited (B-04).
+    accumulator_read : Out(AccumulatorRead)
+    accumulator_write : Out(AccumulatorWrite)
+    row : Out(1)
+        A row is issued in this cycle.
+    macs : Out(range(rows * cols + 1))
+        Valid k x valid n of that row; meaningless without one.
+    tile : Out(1)
+        Last weight read of a tile.
+    """
+
+    def __init__(self, config: Config):
+        self._rows = config.rows
+        self._cols = config.cols
+        self._word_bytes = config.word_bytes
+        self._tile_class = _STYLES[config.style]
+        vectors = {"depth": config.accumulator_depth, "lanes": config.cols}
+        super().__init__(
+            {
+                "issue": In(Issue()),
+                "status": Out(EngineStatus()),
+                "activation": Out(BufferRead(word_bytes=config.word_bytes)),
+                "weight": Out(BufferRead(word_bytes=config.word_bytes)),
+                "accumulator_read": Out(AccumulatorRead(**vectors)),
+                "accumulator_write": Out(AccumulatorWrite(**vectors)),
+                "row": Out(1),
+                "macs": Out(range(config.rows * config.cols + 1)),
+                "tile": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        extent = {"rows": self._rows, "cols": self._cols}
+        m.submodules.loader = loader = MatrixLoader(**extent, word_bytes=self._word_bytes)
+        m.submodules.rows = rows = MatrixRows(**extent)
+        m.submodules.streamer = streamer = MatrixStreamer(**extent, word_bytes=self._word_bytes)
+        m.submodules.compute = compute = self._tile_class(**extent)
+        m.submodules.queue = queue = SyncFIFO(
+            width=8 * INSTRUCTION_BYTES, depth=INSTRUCTIONS_QUEUED
+        )
+        connect(m, rows.o, streamer.i)
+        connect(m, loader.read, flipped(self.weight))
+        connect(m, streamer.read, flipped(self.activation))
+        connect(m, loader.load, compute.tile.load)
+        connect(m, streamer.tile_row, compute.tile.row)
+        accept = self.issue.valid & self.issue.ready
+        m.d.comb += [
+            self.issue.ready.eq(loader.free),
+            loader.start.eq(accept),
+            loader.instruction.eq(self.issue.word),
+            queue.w_en.eq(accept),
+            queue.w_data.eq(self.issue.word),
+            rows.i.valid.eq(queue.r_rdy),
+            rows.i.payload.eq(queue.r_data),
+            queue.r_en.eq(rows.i.ready),
+            self.row.eq(streamer.row),
+            self.macs.eq(streamer.macs),
+            self.tile.eq(loader.tile_end),
+        ]
+        held = self._count(m, "held", loader.tile_begin, streamer.tile_end)
+        loaded = self._count(m, "loaded", loader.tile_end, streamer.tile_end)
+        m.d.comb += [
+            loader.room.eq(held != MATRIX_WEIGHT_BANKS),
+            streamer.loaded.eq(loaded != 0),
+        ]
+        retire = self._accumulate(m, streamer, compute.tile.sums)
+        in_flight = self._count(m, "in_flight", accept, retire, limit=7)
+        m.d.comb += [
+            self.status.working.eq(streamer.row),
+            self.status.in_flight.eq(in_flight != 0),
+            self.status.retire.eq(retire),
+        ]
+        return m
+
+    def _count(self, m, name, up, down, limit=MATRIX_WEIGHT_BANKS):
+        count = Signal(range(limit + 1), name=name)
+        with m.If(up & ~down):
+            m.d.sync += count.eq(count + 1)
+        with m.Elif(down & ~up):
+            m.d.sync += count.eq(count - 1)
+        return count
+
+    def _accumulate(self, m, streamer, sums):
+        """Carry where a row goes along with its sums, and add them there."""
+        stage_layout = data.StructLayout({"valid": 1, "result": result_layout()})
+        stages = [Signal(stage_layout, name=f"stage_{i}") for i in range(COMPUTE_TILE_CYCLES + 1)]
+        m.d.comb += [
+            stages[0].valid.eq(streamer.tile_row.valid),
+            stages[0].result.eq(streamer.result),
+        ]
+        m.d.sync += [stages[i + 1].eq(stages[i]) for i in range(COMPUTE_TILE_CYCLES)]
+        reading, writing = stages[-2:]
+        m.d.comb += [
+            self.accumulator_read.enable.eq(reading.valid & reading.result.accumulate),
+            self.accumulator_read.half.eq(reading.result.half),
+            self.accumulator_read.address.eq(reading.result.address),
+            self.accumulator_write.enable.eq(writing.valid),
+            self.accumulator_write.half.eq(writing.result.half),
+            self.accumulator_write.address.eq(writing.result.address),
+        ]
+        old = self.accumulator_read.data
+        new = self.accumulator_write.data
+        with m.If(writing.valid):
+            for c in range(self._cols):
+                lane = slice(32 * c, 32 * (c + 1))
+                base = Mux(writing.result.accumulate, old[lane], 0)
+                m.d.comb += new[lane].eq(base + sums[c])
+        return writing.valid & writing.result.last

@@ -1,0 +1,201 @@
+"""Reads weight tiles from the weight buffer into the compute tile."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import exact_log2
+
+from arch.isa import Opcode
+from hdl.compute_tile import OPERAND_BITS, TileLoad, to_operand
+from hdl.instruction import instruction_layout
+from hdl.loop_nest import LoopNest, StridedWalk
+from hdl.ports import BUFFER_ADDRESS_BITS, BufferRead
+
+READ, K_TILE, KX, KY, N_TILE = range(5)
+"""Loops over the reads of an instruction, innermost first."""
+
+
+class MatrixLoader(Component):
+    """Fills weight tiles, one read a cycle, in the order of I-03.
+
+    A tile takes ``rows`` reads, or ``cols`` where transposed, and one more for its row of zero
+    points (T-MX-01). Reads are never held (B-04). The tile register is written two cycles after
+    the read, like the operands of a row read in the same cycle.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Extent of the compute tile, powers of two.
+    word_bytes : int
+        Of the weight buffer, ``max(rows, cols)`` at least.
+
+    Members
+    -------
+    instruction : In(MATRIX)
+    start : In(1)
+        Take the instruction; only with ``free``.
+    free : Out(1)
+        Nothing to read, or this is the last read (T-MX-01).
+    room : In(1)
+        The first read of a tile may happen in this cycle (T-MX-02).
+    tile_begin, tile_end : Out(1)
+        First and last read of a tile.
+    read : Out(BufferRead)
+    load : Out(TileLoad)
+    """
+
+    def __init__(self, *, rows: int, cols: int, word_bytes: int):
+        self._rows = rows
+        self._cols = cols
+        self._lanes = max(rows, cols)
+        super().__init__(
+            {
+                "instruction": In(instruction_layout(Opcode.MATRIX)),
+                "start": In(1),
+                "free": Out(1),
+                "room": In(1),
+                "tile_begin": Out(1),
+                "tile_end": Out(1),
+                "read": Out(BufferRead(word_bytes=word_bytes)),
+                "load": Out(TileLoad(rows=rows, cols=cols)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        options = self._options(m)
+        m.submodules.nest = nest = self._nest(m)
+        m.submodules.walk = walk = self._walk(m)
+        busy = Signal()
+        in_tile = Signal()
+        zero_due = Signal()
+        reading = Signal()
+        reading_weights = reading & ~zero_due
+        m.d.comb += [
+            reading.eq(busy & (in_tile | self.room)),
+            self.tile_begin.eq(reading & ~in_tile),
+            self.tile_end.eq(reading_weights & nest.last[READ]),
+            self.free.eq(~busy | (self.tile_end & nest.last.all())),
+            nest.step.eq(reading_weights),
+            walk.step.eq(reading),
+            walk.level.eq(Mux(options.transposed, nest.level, READ)),
+            self.read.valid.eq(reading),
+            self.read.address.eq(walk.value),
+            self.read.count.eq(Mux(options.transposed, self._rows, self._cols)),
+        ]
+        with m.If(reading):
+            m.d.sync += [in_tile.eq(~self.tile_end), zero_due.eq(0)]
+        with m.If(self.tile_end & nest.last[K_TILE:N_TILE].all()):
+            m.d.sync += zero_due.eq(options.zero_row)
+        with m.If(self.start):
+            m.d.sync += [busy.eq(1), zero_due.eq(self.instruction.weight_zero_row)]
+        with m.Elif(self.free):
+            m.d.sync += busy.eq(0)
+
+        index = Signal(range(self._lanes))
+        with m.If(reading_weights):
+            m.d.sync += index.eq(Mux(self.tile_end, 0, index + 1))
+        fetched = Signal(self._fetch_layout())
+        m.d.comb += [
+            fetched.options.eq(options),
+            fetched.valid.eq(reading),
+            fetched.zero_points.eq(zero_due),
+            fetched.index.eq(index),
+            fetched.columns.eq(Mux(nest.last[N_TILE], options.last_n, self._cols)),
+        ]
+        self._convert(m, fetched)
+        return m
+
+    def _options(self, m):
+        """Fields of the instruction that hold for all its tiles."""
+        options = Signal(self._options_layout())
+        new = self.instruction
+        with m.If(self.start):
+            m.d.sync += [
+                options.transposed.eq(new.weight_transposed),
+                options.is_signed.eq(new.weight_signed),
+                options.zero_row.eq(new.weight_zero_row),
+                options.zero_point.eq(new.weight_zero_point),
+                options.last_n.eq(new.last_n),
+            ]
+        return options
+
+    def _nest(self, m):
+        new = self.instruction
+        counts = (
+            Mux(new.weight_transposed, self._cols, self._rows),
+            new.k_tiles,
+            new.kx_count,
+            new.ky_count,
+            new.n_tiles,
+        )
+        nest = LoopNest(widths=[len(count) for count in counts])
+        m.d.comb += [nest.start.eq(self.start), *nest.set_counts(counts)]
+        return nest
+
+    def _walk(self, m):
+        """Straight tiles lie one behind the other: every read is a step of the innermost level."""
+        new = self.instruction
+        strides = {
+            READ: Mux(new.weight_transposed, new.weight_column_stride, self._cols),
+            K_TILE: Const(self._rows),
+            N_TILE: new.weight_column_stride << exact_log2(self._cols),
+        }
+        walk = StridedWalk(width=BUFFER_ADDRESS_BITS, strided=strides, levels=N_TILE + 1)
+        m.d.comb += [
+            walk.start.eq(self.start),
+            walk.origin.eq(new.weight_address),
+            *walk.set_strides(strides),
+        ]
+        return walk
+
+    def _convert(self, m, fetched):
+        """From the cycle of a read to the load two cycles later."""
+        lanes = self._lanes
+        answered = Signal.like(fetched)
+        loading = Signal.like(fetched)
+        window = Signal(data.ArrayLayout(8, lanes), reset_less=True)
+        zero_points = Signal(data.ArrayLayout(signed(OPERAND_BITS), lanes), reset_less=True)
+        m.d.sync += [answered.eq(fetched), loading.eq(answered)]
+        with m.If(answered.valid):
+            m.d.sync += window.eq(self.read.data)
+        options = loading.options
+        m.d.comb += [
+            self.load.valid.eq(loading.valid & ~loading.zero_points),
+            self.load.transposed.eq(options.transposed),
+            self.load.index.eq(loading.index),
+        ]
+        with m.If(loading.valid & loading.zero_points):
+            m.d.sync += [
+                zero_points[lane].eq(to_operand(window[lane], options.is_signed, 0))
+                for lane in range(lanes)
+            ]
+        with m.If(self.load.valid):
+            for lane in range(lanes):
+                column = Mux(options.transposed, loading.index, lane)
+                zero_point = Mux(options.zero_row, zero_points[lane], options.zero_point)
+                operand = to_operand(window[lane], options.is_signed, zero_point)
+                with m.If(column < loading.columns):
+                    m.d.comb += self.load.weights[lane].eq(operand)
+
+    def _options_layout(self):
+        return data.StructLayout(
+            {
+                "transposed": 1,
+                "is_signed": 1,
+                "zero_row": 1,
+                "zero_point": signed(OPERAND_BITS),
+                "last_n": range(self._cols + 1),
+            }
+        )
+
+    def _fetch_layout(self):
+        return data.StructLayout(
+            {
+                "valid": 1,
+                "zero_points": 1,
+                "index": range(self._lanes),
+                "columns": range(self._cols + 1),
+                "options": self._options_layout(),
+            }
+        )

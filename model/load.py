@@ -1,0 +1,147 @@
+"""LOAD: requests under a window, beats through one register stage, padding behind runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from arch.config import Config
+from arch.isa import Engine, Instruction, Load
+from model.dma import cut, slot_free_from
+from model.dram import Dram, ReadBurst
+from model.kernel import NEVER, Semaphores, Sequencer
+
+
+class LoadEngine(Sequencer):
+    """One address handshake an event; the beats of a burst follow in closed form.
+
+    Attributes
+    ----------
+    address_cycle
+        Cycle in which the next burst is presented on AR, ``NEVER`` while there is none.
+    """
+
+    def __init__(self, semaphores: Semaphores, dram: Dram, config: Config) -> None:
+        super().__init__(Engine.LOAD, semaphores)
+        self.address_cycle = NEVER
+        self._dram = dram
+        self._config = config
+        self._generator_free: int | None = 0
+        self._bursts: Iterator[tuple[int, bool]] = iter(())
+        self._burst = (0, False)
+        self._padding_cycles = 0
+        self._taken_from = 0
+        self._accepted: list[tuple[int, int, ReadBurst]] = []
+        self._beats = 0
+        self._window_head = 0
+        self._window_beat = 0
+        self._data_bytes = 0
+        self._padding_bytes = 0
+
+    def accepts_from(self) -> int | None:
+        """T-LD-02: the generator is free, and few enough are in flight."""
+        slot = slot_free_from(len(self.starts), self.ends)
+        if self._generator_free is None or slot is None:
+            return None
+        return max(self._generator_free, slot)
+
+    def begin(self, cycle: int, instruction: Instruction) -> None:
+        assert isinstance(instruction, Load)
+        runs = instruction.runs * instruction.planes
+        self._data_bytes += runs * instruction.run_bytes
+        self._padding_bytes += runs * instruction.pad_bytes
+        self._padding_cycles = -(-instruction.pad_bytes // self._config.axi_bytes)
+        self._generator_free = None
+        self._bursts = cut(instruction, self._config)
+        self._burst = next(self._bursts)
+        self.address_cycle = self._presented_from(cycle + 1)
+
+    def request(self) -> bool:
+        """Hand over the burst on AR; whether that was the last of its instruction.
+
+        A beat taken in t is written in t+1 (T-LD-04), padding follows, and the next beat is taken
+        with the last write of it (T-LD-05); the instruction retires with its last write (T-LD-06).
+        """
+        cycle = self.address_cycle
+        beats, ends_run = self._burst
+        padding = self._padding_cycles if ends_run else 0
+        burst = self._dram.read(cycle, beats, self._taken_from)
+        self._accepted.append((cycle, padding, burst))
+        self._beats += beats
+        self._taken_from = burst.last + 1 + padding
+        following = next(self._bursts, None)
+        if following is None:
+            self.address_cycle = NEVER
+            self._generator_free = cycle + 1
+            self.retire(burst.last + 1 + padding)
+            return True
+        self._burst = following
+        self.address_cycle = self._presented_from(cycle + 1)
+        return False
+
+    def _presented_from(self, cycle: int) -> int:
+        """First cycle from ``cycle`` on in which the limits let a burst on AR (T-LD-03)."""
+        oldest = len(self._accepted) - self._config.max_outstanding_reads
+        if oldest >= 0:
+            cycle = max(cycle, self._accepted[oldest][2].last + 1)
+        beat = self._beats - self._config.read_window_beats
+        if beat >= 0:
+            burst = self._accepted[self._window_head][2]
+            while beat - self._window_beat >= burst.beats:
+                self._window_beat += burst.beats
+                self._window_head += 1
+                burst = self._accepted[self._window_head][2]
+            cycle = max(cycle, self._dram.taken(burst, beat - self._window_beat) + 1)
+        return cycle
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "load_instructions": len(self.ends),
+            "load_bursts": len(self._accepted),
+            "load_beats": self._beats,
+            "load_bytes": self._data_bytes,
+            "pad_bytes": self._padding_bytes,
+        }
+
+    def working_cycles(self) -> int:
+        """Address handshakes and buffer writes, less the cycles that have both."""
+        if not self._accepted:
+            return 0
+        table = np.array(
+            [(cycle, padding, *burst) for cycle, padding, burst in self._accepted], np.int64
+        )
+        addresses, padding = table[:, 0], table[:, 1]
+        writes = self._beats + int(padding.sum())
+        return len(addresses) + writes - int(np.count_nonzero(self._written(addresses, table)))
+
+    def _written(
+        self, cycles: npt.NDArray[np.int64], table: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """For each cycle, whether a buffer write happens in it.
+
+        ``table`` has a line for each burst: address cycle, padding cycles, and the ReadBurst. A
+        beat is written one cycle after it is taken: at its earliest by the channel (``start``) or
+        by the memory (``ready``), whichever comes later.
+        """
+        _, padding, ready, start, beats, last = table.T
+        first = np.maximum(ready, start) + 1
+        at = np.searchsorted(first, cycles, side="right") - 1
+        exists = at >= 0
+        ready, start, beats, last, padding = (
+            column[at] for column in (ready, start, beats, last, padding)
+        )
+        taken = cycles - 1
+        width, rate = self._config.axi_bytes, self._config.dram_bytes_per_cycle
+        by_channel = taken - start
+        hit = (by_channel < beats) & (ready + by_channel * width // rate <= taken)
+        by_memory = -((ready - taken) * rate // width)
+        hit |= (
+            (by_memory < beats)
+            & (ready + by_memory * width // rate == taken)
+            & (start + by_memory <= taken)
+        )
+        hit |= (taken > last) & (taken <= last + padding)
+        written: npt.NDArray[np.bool_] = exists & hit
+        return written

@@ -1,0 +1,80 @@
+"""MATRIX: a loader of weight tiles and a streamer of rows, coupled by two banks."""
+
+from __future__ import annotations
+
+from arch.config import Config
+from arch.isa import Engine, Instruction, Matrix
+from arch.timing import MATRIX_PIPELINE_CYCLES, MATRIX_WEIGHT_BANKS
+from model.kernel import Semaphores, Sequencer
+
+
+class MatrixEngine(Sequencer):
+    """Tiles in closed form: nothing outside MATRIX delays it once an instruction is issued."""
+
+    def __init__(self, semaphores: Semaphores, config: Config) -> None:
+        super().__init__(Engine.MATRIX, semaphores)
+        self._rows = config.rows
+        self._cols = config.cols
+        self._loaded = 0
+        self._streamed = (0,) * MATRIX_WEIGHT_BANKS
+        self._macs = 0
+        self._tiles = 0
+        self._rows_issued = 0
+
+    def accepts_from(self) -> int:
+        """T-MX-01: in the cycle of the last weight read of the instruction before."""
+        return self._loaded
+
+    def begin(self, cycle: int, instruction: Instruction) -> None:
+        assert isinstance(instruction, Matrix)
+        self._loaded = cycle
+        reads = self._cols if instruction.weight_transposed else self._rows
+        rows = instruction.output_rows * instruction.output_columns
+        taps = instruction.ky_count * instruction.kx_count
+        tiles = taps * instruction.k_tiles
+        if instruction.weight_zero_row:
+            for _ in range(instruction.n_tiles):
+                self._run_tiles(1, reads + 1, rows)
+                self._run_tiles(tiles - 1, reads, rows)
+        else:
+            self._run_tiles(instruction.n_tiles * tiles, reads, rows)
+        k = (instruction.k_tiles - 1) * self._rows + instruction.last_k
+        n = (instruction.n_tiles - 1) * self._cols + instruction.last_n
+        self._macs += rows * taps * k * n
+        self._tiles += instruction.n_tiles * tiles
+        self._rows_issued += rows * instruction.n_tiles * tiles
+        self.retire(self._streamed[-1] + MATRIX_PIPELINE_CYCLES)
+
+    def _run_tiles(self, tiles: int, reads: int, rows: int) -> None:
+        """Load and stream equal tiles; once a tile only shifts the state, all others do too.
+
+        ``_loaded`` is the cycle of the last weight read, ``_streamed`` those of the last rows of
+        as many tiles as there are banks, oldest first: reads wait for the tile two before
+        (T-MX-02), rows for the tile's own reads and the tile before (T-MX-03). The shift of the
+        steady state is ``max(rows, reads)`` (T-MX-04).
+        """
+        for tile in range(tiles):
+            before = (self._loaded, *self._streamed)
+            self._loaded = max(self._loaded, self._streamed[0]) + reads
+            last_row = max(self._loaded, self._streamed[-1]) + rows
+            self._streamed = (*self._streamed[1:], last_row)
+            after = (self._loaded, *self._streamed)
+            shift = after[0] - before[0]
+            if all(new - old == shift for old, new in zip(before, after, strict=True)):
+                left = shift * (tiles - tile - 1)
+                self._loaded += left
+                self._streamed = tuple(cycle + left for cycle in self._streamed)
+                return
+
+    def counters(self) -> dict[str, int]:
+        return {
+            "matrix_instructions": len(self.ends),
+            "macs": self._macs,
+            "mac_slots": self._rows_issued * self._rows * self._cols,
+            "matrix_rows": self._rows_issued,
+            "weight_tiles": self._tiles,
+        }
+
+    def working_cycles(self) -> int:
+        """One row issued a cycle, written ``MATRIX_PIPELINE_CYCLES`` later (T-MX-05)."""
+        return self._rows_issued

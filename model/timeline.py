@@ -1,0 +1,150 @@
+"""The timeline model: when every instruction of a program starts and ends, without stepping cycles.
+
+It follows section 6 of docs/architecture.md. The only thing that engines contend for is the memory
+port, so address handshakes are taken in order of time; all else is propagated, see
+:mod:`model.kernel`.
+Buffer conflicts (B-04) are assumed not to happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arch.config import Config
+from arch.errors import AssayError
+from arch.image import Image
+from arch.isa import Engine, Instruction
+from model.dram import Dram
+from model.frontend import Frontend
+from model.kernel import NEVER, Semaphores, Sequencer
+from model.ledger import ledger
+from model.load import LoadEngine
+from model.matrix import MatrixEngine
+from model.store import StoreEngine
+from model.vector import VectorEngine
+
+
+@dataclass(frozen=True)
+class InstructionTiming:
+    """Cycle of issue and of retirement of the instruction at ``index`` in the program."""
+
+    index: int
+    engine: Engine
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run will take.
+
+    Attributes
+    ----------
+    cycles
+        Of the run.
+    counters
+        By the names of docs/architecture.md, section 8.
+    ledger
+        Cycles by engine and state; the states of an engine sum to ``cycles``.
+    instructions
+        In program order, END excluded.
+    """
+
+    cycles: int
+    counters: dict[str, int]
+    ledger: dict[str, dict[str, int]]
+    instructions: list[InstructionTiming]
+
+
+def predict(image: Image, config: Config) -> Prediction:
+    """Predict the run of an image.
+
+    Raises
+    ------
+    AssayError
+        The image is for other hardware, has no END, or deadlocks; the error names the instruction.
+    """
+    image.check_config(config)
+    return predict_program(image.program, config)
+
+
+def predict_program(program: Sequence[Instruction], config: Config) -> Prediction:
+    """Predict the run of bare instructions; errors as in :func:`predict`."""
+    semaphores = Semaphores()
+    dram = Dram(config)
+    load = LoadEngine(semaphores, dram, config)
+    store = StoreEngine(semaphores, dram, config)
+    engines = (load, MatrixEngine(semaphores, config), VectorEngine(semaphores), store)
+    frontend = Frontend(program, engines, dram, config)
+    _run(frontend, load, store, engines)
+    end_cycle = _check_finished(frontend, engines, semaphores)
+    return _prediction(frontend, engines, end_cycle)
+
+
+def _run(
+    frontend: Frontend, load: LoadEngine, store: StoreEngine, engines: Sequence[Sequencer]
+) -> None:
+    """Take address handshakes in order of time until there are none left.
+
+    In one cycle fetch goes before LOAD, which waits a cycle on AR (T-DRAM-01), and AR before AW
+    (T-DRAM-02).
+    """
+    while True:
+        fetch_cycle, load_cycle = frontend.address_cycle, load.address_cycle
+        store_cycle = store.address_cycle
+        if fetch_cycle <= load_cycle and fetch_cycle <= store_cycle:
+            if fetch_cycle == NEVER:
+                return
+            if load_cycle == fetch_cycle:
+                load.address_cycle += 1
+            frontend.request()
+        elif load_cycle <= store_cycle:
+            if not load.request():
+                continue
+        else:
+            store.request()
+        while any(engine.advance() for engine in engines) | frontend.advance():
+            pass
+
+
+def _check_finished(
+    frontend: Frontend, engines: Sequence[Sequencer], semaphores: Semaphores
+) -> int:
+    """Return the cycle of END's dispatch, or tell why the run does not end.
+
+    The first instruction that never issues heads its queue, and its engine is free at last: what
+    it lacks is a signal.
+    """
+    stuck = [(*head, engine) for engine in engines if (head := engine.stuck()) is not None]
+    if stuck:
+        index, instruction, engine = min(stuck, key=lambda head: head[0])
+        producer, given, wanted = semaphores.missing(engine.engine, instruction.waits)
+        raise AssayError(
+            f"instruction {index} ({instruction.OPCODE.name}) waits for {wanted} signals of "
+            f"{producer.name}, of which {given} come: deadlock, mend its waits or the signals"
+        )
+    if frontend.end_cycle is None:
+        raise AssayError("the program has no END: the run never ends, append one")
+    semaphores.check_limit()
+    return frontend.end_cycle
+
+
+def _prediction(frontend: Frontend, engines: Sequence[Sequencer], end_cycle: int) -> Prediction:
+    """Collect the results; the run ends as in T-RUN-02, and T-RUN-01 counts from cycle 0."""
+    last_end = max((engine.ends[-1] for engine in engines if engine.ends), default=0)
+    cycles = max(end_cycle, last_end) + 2
+    counters = {"cycles": cycles, **frontend.counters(cycles)}
+    for engine in engines:
+        counters |= engine.counters()
+    timings = [
+        InstructionTiming(index, engine.engine, start, end)
+        for engine in engines
+        for index, start, end in zip(engine.indices, engine.starts, engine.ends, strict=True)
+    ]
+    return Prediction(
+        cycles,
+        counters,
+        {e.engine.name.lower(): ledger(e, end_cycle, cycles) for e in engines},
+        sorted(timings, key=lambda timing: timing.index),
+    )

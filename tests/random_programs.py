@@ -1,0 +1,134 @@
+"""Small random programs and configurations for timing tests: every rule gets its turn."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from arch.config import Config
+from arch.isa import (
+    Buffer,
+    ElementType,
+    End,
+    Engine,
+    FillTable,
+    Instruction,
+    Load,
+    Matrix,
+    Store,
+    Vector,
+)
+
+
+def random_config(rng: Random) -> Config:
+    """Narrow and slow, so that limits are met often."""
+    axi_bits = rng.choice((32, 32, 64, 128))
+    return Config(
+        name="random",
+        rows=rng.choice((4, 8)),
+        cols=rng.choice((4, 8)),
+        activation_buffer_kib=8,
+        weight_buffer_kib=4,
+        parameter_buffer_kib=4,
+        accumulator_kib=4,
+        queue_depth=rng.choice((2, 2, 3, 8)),
+        max_outstanding_reads=rng.choice((1, 2, 3, 32)),
+        max_outstanding_writes=rng.choice((1, 2, 3, 32)),
+        read_window_beats=rng.choice((1, 2, 7, 20, 64, 256)),
+        axi_data_bits=axi_bits if axi_bits <= 64 else 128,
+        dram_latency_cycles=rng.choice((4, 5, 9, 30, 100)),
+        dram_bytes_per_cycle=rng.choice((1, 3, axi_bits // 8, axi_bits // 8)),
+    )
+
+
+def random_program(rng: Random, config: Config, length: int) -> list[Instruction]:
+    """``length`` instructions and END; waits only for signals that earlier ones give."""
+    given = {(producer, consumer): 0 for producer in Engine for consumer in Engine}
+    weights = [rng.choice((0.2, 1, 3)) for _ in Engine]
+    program: list[Instruction] = []
+    for _ in range(length):
+        engine = rng.choices(list(Engine), weights)[0]
+        header: dict[str, Any] = {"signal": 0}
+        for other in Engine:
+            if other is engine:
+                continue
+            if given[other, engine] and rng.random() < 0.6:
+                count = rng.randint(1, min(3, given[other, engine]))
+                header[f"wait_{other.name.lower()}"] = count
+                given[other, engine] -= count
+            if rng.random() < 0.4:
+                header["signal"] |= 1 << other
+                given[engine, other] += 1
+        program.append(_BUILDERS[engine](rng, config, header))
+    return [*program, End()]
+
+
+def _transfer(rng: Random, config: Config) -> dict[str, int]:
+    small = rng.random() < 0.6
+    run_bytes = rng.randint(1, 3 * config.axi_bytes if small else 1500)
+    return {
+        "buffer_address": 0,
+        "dram_address": rng.choice((0, 4096 - 8, 1024 - 4)) + rng.randint(0, 64),
+        "run_bytes": run_bytes,
+        "runs": rng.randint(1, 12) if small else rng.randint(1, 2),
+        "run_dram_stride": rng.randint(0, 1000),
+        "planes": rng.choice((1, 1, 2)),
+        "plane_dram_stride": rng.randint(0, 5000),
+    }
+
+
+def _load(rng: Random, config: Config, header: dict[str, Any]) -> Load:
+    pad = rng.choice((0, 0, rng.randint(1, 5 * config.axi_bytes)))
+    buffer = rng.choice((Buffer.ACTIVATION, Buffer.WEIGHT))
+    return Load(**header, buffer=buffer, **_transfer(rng, config), pad_bytes=pad)
+
+
+def _store(rng: Random, config: Config, header: dict[str, Any]) -> Store:
+    return Store(**header, buffer=Buffer.ACTIVATION, **_transfer(rng, config))
+
+
+def _matrix(rng: Random, config: Config, header: dict[str, Any]) -> Matrix:
+    transposed = rng.random() < 0.3
+    return Matrix(
+        **header,
+        activation_address=0,
+        y_limit=100,
+        row_stride=16,
+        x_limit=100,
+        output_rows=rng.choice((1, 2, 7, 20)),
+        output_columns=rng.choice((1, 2)),
+        ky_count=1 if transposed else rng.choice((1, 3)),
+        kx_count=1 if transposed else rng.choice((1, 2)),
+        k_tiles=rng.randint(1, 4),
+        last_k=rng.randint(1, config.rows),
+        n_tiles=rng.randint(1, 3),
+        last_n=rng.randint(1, config.cols),
+        weight_address=0,
+        weight_transposed=int(transposed),
+        weight_zero_row=0 if transposed else rng.randint(0, 1),
+    )
+
+
+def _vector(rng: Random, config: Config, header: dict[str, Any]) -> Instruction:
+    if rng.random() < 0.2:
+        return FillTable(**header, table=rng.randint(0, 1), parameter_address=0)
+    return Vector(
+        **header,
+        rows=rng.choice((1, 2, 30)),
+        n_tiles=rng.randint(1, 3),
+        last_n=rng.randint(1, config.cols),
+        parameter_address=0,
+        clamp_low=-128,
+        clamp_high=127,
+        element_type=ElementType.INT8,
+        output_address=0,
+        output_row_stride=16,
+    )
+
+
+_BUILDERS = {
+    Engine.LOAD: _load,
+    Engine.MATRIX: _matrix,
+    Engine.VECTOR: _vector,
+    Engine.STORE: _store,
+}

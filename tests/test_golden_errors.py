@@ -1,0 +1,230 @@
+"""What the golden machine refuses: the message names the instruction, the rule and the value."""
+
+import pytest
+from golden_support import (
+    DATA,
+    DRAM_BYTES,
+    chained,
+    execute,
+    gemm,
+    load,
+    store,
+    vector,
+    with_fields,
+)
+
+from arch.isa import Addition, Buffer, FillTable
+from golden.errors import GoldenError
+
+ACTIVATION, WEIGHT, PARAMETER = Buffer
+
+LOADED = [load(ACTIVATION, 0, DATA, 0x100), load(WEIGHT, 0, DATA, 0x100)]
+PARAMETERS = load(PARAMETER, 0, DATA, 0x100)
+ONES = bytes.fromhex("0000803f") * 64  # float32 1.0, also as a bias
+
+BAD = {
+    "buffer overrun": (
+        [load(ACTIVATION, 0x1FF0, DATA, 17)],
+        r"instruction 0 \(LOAD: LOAD .*\): activation: touches bytes 0x1ff0 to 0x2000 of 0x2000",
+    ),
+    "out of DRAM": (
+        [load(ACTIVATION, 0, DRAM_BYTES - 8, 9)],
+        r"dram: touches bytes 0xfff8 to 0x10000 of 0x10000",
+    ),
+    "DRAM never written": (
+        [load(ACTIVATION, 0, DATA + 0xFF, 2)],
+        r"dram: reads byte 0x4100, which was never written",
+    ),
+    "misaligned parameters": (
+        [load(PARAMETER, 2, DATA, 8)],
+        r"keeps dram_address = buffer_address modulo 4",
+    ),
+    "misaligned parameter runs": (
+        [load(PARAMETER, 0, DATA, 8, runs=2, run_dram_stride=8, run_buffer_stride=10)],
+        r"keeps dram_address = buffer_address modulo 4",
+    ),
+    "misaligned parameter planes": (
+        [load(PARAMETER, 0, DATA, 8, planes=2, plane_dram_stride=9, plane_buffer_stride=8)],
+        r"keeps dram_address = buffer_address modulo 4",
+    ),
+    "STORE from the weight buffer": (
+        [with_fields(store(0, 0x8000, 4), buffer=Buffer.WEIGHT)],
+        r"instruction 0 \(STORE: .*\): buffer = 1: STORE reads ACTIVATION only",
+    ),
+    "STORE of unwritten bytes": (
+        [LOADED[0], store(0xFF, 0x8000, 2)],
+        r"instruction 1 \(STORE: .*\): activation: reads byte 0x100, which was never written",
+    ),
+    "STORE over the program": (
+        [LOADED[0], store(0, 0x42, 4)],
+        r"dram: writes byte 0x42, which holds the program",
+    ),
+    "unwritten weights": (
+        [LOADED[0], gemm(4, 4, 4)],
+        r"instruction 1 \(MATRIX: .*\): weight: reads byte 0x0, which was never written",
+    ),
+    "unwritten activations": (
+        [LOADED[1], gemm(4, 4, 4, activation_address=8)],
+        r"activation: reads byte 0x8, which was never written",
+    ),
+    "unwritten accumulators": (
+        [*LOADED, gemm(4, 4, 4, accumulate=1)],
+        r"accumulator: reads byte 0x0, which was never written",
+    ),
+    "accumulator overrun": (
+        [*LOADED, gemm(4, 4, 4, accumulator_address=125)],
+        r"ends at accumulator vector 129, a half has 128",
+    ),
+    "last_k beyond the rows": ([*LOADED, gemm(4, 4, 4, last_k=5)], r"last_k = 5 is more than"),
+    "last_n beyond the columns": ([*LOADED, gemm(4, 4, 4, last_n=5)], r"last_n = 5 is more than"),
+    "zero point outside uint8": (
+        [*LOADED, gemm(4, 4, 4, activation_signed=0, activation_zero_point=-1)],
+        r"activation_zero_point = -1 is outside the type of its operand \(0..255\)",
+    ),
+    "zero point outside int8": (
+        [*LOADED, gemm(4, 4, 4, weight_zero_point=128)],
+        r"weight_zero_point = 128 is outside the type of its operand \(-128..127\)",
+    ),
+    "misaligned weights": (
+        [*LOADED, gemm(4, 4, 4, weight_address=2)],
+        r"weight_address = 2 must be a multiple of the 4 columns",
+    ),
+    "transposed with zero row": (
+        [*LOADED, gemm(4, 4, 4, weight_transposed=1, weight_zero_row=1)],
+        r"weight_transposed excludes weight_zero_row",
+    ),
+    "transposed with kernel": (
+        [*LOADED, gemm(4, 4, 4, weight_transposed=1, kx_count=2)],
+        r"weight_transposed requires ky_count = kx_count = 1",
+    ),
+    "transposed with a crooked stride": (
+        [*LOADED, gemm(4, 4, 4, weight_transposed=1, weight_column_stride=6)],
+        r"must be multiples of the 4 rows where weight_transposed",
+    ),
+    "y beyond 17 bits": (
+        [*LOADED, gemm(4, 4, 4, y_origin=32767, y_ky_step=255, ky_count=255)],
+        r"the last y = 97540 .*does not fit",
+    ),
+    "x beyond 25 bits": (
+        [*LOADED, gemm(4, 4, 4, x_origin=(1 << 23) - 1, kx_stride=(1 << 23), kx_count=2)],
+        r"x = 16777218 does not fit",
+    ),
+    "VECTOR of unwritten accumulators": (
+        [PARAMETERS, vector(4, 4)],
+        r"instruction 1 \(VECTOR: VECTOR .*\): accumulator: reads byte 0x0",
+    ),
+    "VECTOR beyond its half": (
+        [vector(125, 4, accumulator_address=4)],
+        r"ends at accumulator vector 129, a half has 128",
+    ),
+    "VECTOR with last_n beyond the columns": ([vector(4, 4, last_n=5)], r"last_n = 5 is more than"),
+    "parameters between words": (
+        [vector(4, 4, parameter_address=8)],
+        r"parameter_address = 8 must be a multiple of 16",
+    ),
+    "crooked output": (
+        [vector(4, 4, output_row_stride=6)],
+        r"output_address = 4096 and output_row_stride = 6 must be multiples of 4",
+    ),
+    "crooked int16 residual": (
+        [vector(4, 4, addition=Addition.INT16, residual_address=4, sum_high=1)],
+        r"residual_address = 4 and residual_row_stride = 0 must be multiples of 8",
+    ),
+    "overlapping output rows": (
+        [vector(4, 8, output_row_stride=4)],
+        r"output rows overlap: raise output_row_stride",
+    ),
+    "clamp outside the output": (
+        [vector(4, 4, clamp_high=128)],
+        r"clamp_low = -128, clamp_high = 128 must lie in order inside -128..127",
+    ),
+    "clamp outside the table": (
+        [vector(4, 4, clamp_high=128, unary_table=1)],
+        r"must lie in order inside -128..127 or 0..255",
+    ),
+    "clamp in disorder": ([vector(4, 4, clamp_low=3, clamp_high=2)], r"must lie in order inside"),
+    "sum outside the output": (
+        [vector(4, 4, addition=Addition.INT16, sum_low=-129)],
+        r"sum_low = -129, sum_high = 0 must lie in order inside -128..127",
+    ),
+    "addition scale of zero": (
+        [vector(4, 4, addition=Addition.TABLE)],
+        r"addition_scale = 0x0 must be a positive normal float32",
+    ),
+    "TABLE between words": (
+        [FillTable(table=0, parameter_address=8)],
+        r"instruction 0 \(VECTOR: TABLE .*\): parameter_address = 8 must be a multiple of 16",
+    ),
+    "unary table never filled": (
+        [*LOADED, PARAMETERS, gemm(4, 4, 4), vector(4, 4, unary_table=1)],
+        r"unary_table: reads byte 0x0, which was never written",
+    ),
+    "addition table never filled": (
+        [
+            *LOADED,
+            PARAMETERS,
+            gemm(4, 4, 4),
+            vector(4, 4, addition=Addition.TABLE, addition_scale=0x3F800000),
+        ],
+        r"addition_table: reads byte 0x0, which was never written",
+    ),
+    "term of the addition too large": (
+        [
+            *LOADED,
+            load(PARAMETER, 0, DATA, 0x100),
+            *[load(PARAMETER, 0x400 + i * 0x100, DATA, 0x100) for i in range(4)],
+            FillTable(table=1, parameter_address=0x400),
+            gemm(4, 4, 4),
+            vector(4, 4, addition=Addition.TABLE, addition_scale=0x4E000000),
+        ],
+        r"a term of the addition is 2\^26 or more",
+    ),
+    "residual overwritten by an earlier row": (
+        [
+            *LOADED,
+            PARAMETERS,
+            gemm(4, 4, 4),
+            vector(
+                4,
+                4,
+                addition=Addition.INT16,
+                residual_address=0,
+                residual_row_stride=8,
+                output_address=8,
+                output_row_stride=4,
+            ),
+        ],
+        r"a row overwrites the residual of a later row of the same instruction",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_an_instruction_without_meaning_is_refused_by_name(name):
+    program, message = BAD[name]
+    with pytest.raises(GoldenError, match=message):
+        execute(chained(program), ONES)
+
+
+def test_a_scale_that_is_not_normal_is_refused():
+    program = [*LOADED, PARAMETERS, gemm(4, 4, 4), vector(4, 4)]
+    with pytest.raises(GoldenError, match=r"the scale of channel 0 is 0.0: it must be positive"):
+        execute(chained(program), bytes(256))
+
+
+def test_an_output_may_overtake_the_residual_it_has_read():
+    program = [
+        *LOADED,
+        PARAMETERS,
+        gemm(4, 4, 4),
+        vector(
+            4,
+            4,
+            addition=Addition.INT16,
+            residual_address=0,
+            residual_row_stride=8,
+            output_address=0,
+            output_row_stride=4,
+        ),
+    ]
+    execute(chained(program), ONES)

@@ -1,0 +1,273 @@
+"""The MATRIX engine against I-03 and rules T-MX-01 to T-MX-05."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matrix_bench import expected_accumulators, expected_trace, run, small_config
+
+from arch.isa import Matrix
+from arch.timing import MATRIX_PIPELINE_CYCLES
+
+ACTIVATION_BYTES = WEIGHT_BYTES = 1024
+
+
+def gemm(m=6, k_tiles=1, last_k=4, n_tiles=1, last_n=4, **fields):
+    """``m`` rows of activations, ``k`` bytes each, 64 bytes from row to row."""
+    return Matrix(
+        **{
+            "activation_address": 0,
+            "y_limit": m,
+            "row_stride": 64,
+            "x_limit": 64,
+            "output_rows": m,
+            "k_tiles": k_tiles,
+            "last_k": last_k,
+            "n_tiles": n_tiles,
+            "last_n": last_n,
+            "weight_address": 0,
+        }
+        | fields
+    )
+
+
+def check(config, program, seed=0, offers=None):
+    """Run and compare every accumulator and the cycle of every event; returns the trace."""
+    rng = np.random.default_rng(seed)
+    activations = rng.integers(0, 256, ACTIVATION_BYTES, np.uint8)
+    weights = rng.integers(0, 256, WEIGHT_BYTES, np.uint8)
+    trace = run(config, program, activations, weights, offers)
+    expected = expected_trace(config, program, offers)
+    for name in ("issues", "weight_reads", "tiles", "rows", "macs", "writes", "retirements"):
+        assert getattr(trace, name) == getattr(expected, name), name
+    assert trace.in_flight == expected.in_flight
+    vectors = expected_accumulators(config, program, activations, weights)
+    np.testing.assert_array_equal(trace.accumulators, vectors)
+    return trace
+
+
+def test_gemm_of_one_tile():
+    """I-03 at its plainest."""
+    check(small_config(), [gemm()])
+
+
+def convolution(**fields):
+    """3 x 3 over 4 x 4 pixels of 8 channels with one pixel of halo, kx taps apart."""
+    return Matrix(
+        **{
+            "activation_address": 96,
+            "y_origin": -1,
+            "y_ky_step": 1,
+            "y_limit": 4,
+            "row_stride": 32,
+            "ky_stride": 32,
+            "x_origin": -8,
+            "column_stride": 8,
+            "kx_stride": 8,
+            "x_limit": 32,
+            "output_rows": 4,
+            "output_columns": 4,
+            "ky_count": 3,
+            "kx_count": 3,
+            "k_tiles": 2,
+            "last_k": 4,
+            "n_tiles": 1,
+            "last_n": 4,
+            "weight_address": 0,
+            "activation_zero_point": 7,
+        }
+        | fields
+    )
+
+
+PROGRAMS = {
+    "k and n in several tiles, partial at the end": [
+        gemm(m=5, k_tiles=3, last_k=3, n_tiles=2, last_n=1, activation_zero_point=-9)
+    ],
+    "unsigned bytes and zero points": [
+        gemm(
+            k_tiles=2,
+            activation_signed=0,
+            activation_zero_point=200,
+            weight_signed=0,
+            weight_zero_point=101,
+        )
+    ],
+    "activations at every offset in a word": [
+        gemm(m=8, activation_address=3, row_stride=37, k_tiles=2, last_k=2)
+    ],
+    "a row of zero points for each n tile": [
+        gemm(m=7, k_tiles=2, n_tiles=3, last_n=2, weight_zero_row=1, weight_address=64)
+    ],
+    "unsigned zero points in columns": [gemm(weight_zero_row=1, weight_signed=0)],
+    "weights as rows of n": [
+        gemm(
+            k_tiles=2,
+            last_k=2,
+            n_tiles=2,
+            last_n=3,
+            weight_transposed=1,
+            weight_column_stride=16,
+            weight_address=128,
+            weight_zero_point=5,
+        )
+    ],
+    "accumulate onto another instruction": [
+        gemm(m=9, accumulator_address=3, accumulator_half=1),
+        gemm(m=9, accumulator_address=3, accumulator_half=1, accumulate=1, k_tiles=2),
+    ],
+    "accumulate onto the vector written in the cycle before (B-06)": [
+        gemm(m=6, accumulator_address=0),
+        gemm(m=6, accumulator_address=5, accumulate=1),
+    ],
+    "one row only": [gemm(m=1, k_tiles=5, n_tiles=2, last_n=2)],
+    "convolution with halo": [convolution()],
+    "convolution with stride 2": [
+        convolution(y_row_step=2, row_stride=64, column_stride=16, output_rows=2, output_columns=2)
+    ],
+    "convolution with kx folded into k": [
+        convolution(
+            x_origin=-3,
+            column_stride=3,
+            kx_count=1,
+            k_tiles=3,
+            last_k=1,
+            x_limit=12,
+            row_stride=16,
+            ky_stride=16,
+            n_tiles=2,
+            last_n=2,
+        )
+    ],
+    "a row and a column of nothing but halo": [
+        convolution(y_origin=-5, x_origin=-20, output_rows=2, output_columns=3)
+    ],
+    "halo before address 0": [convolution(activation_address=(1 << 24) - 32)],
+    "instructions of all kinds": [
+        gemm(m=2, k_tiles=3),
+        gemm(m=3, weight_transposed=1, weight_column_stride=8, accumulator_address=7),
+        gemm(m=1, accumulator_half=1),
+        gemm(m=12, weight_zero_row=1, accumulator_half=1, accumulator_address=2),
+        gemm(m=1, accumulate=1),
+        gemm(m=4, n_tiles=3, accumulator_address=20, weight_transposed=1, weight_column_stride=4),
+    ],
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_accumulators_and_cycles(program):
+    """I-03, and T-MX-01 to T-MX-05 on the way: see expected_trace."""
+    check(small_config(), program)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(8, 4), (4, 8)])
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_rectangular_tile(rows, cols, transposed):
+    """I-03 and the reads of T-MX-01 where a row and a column differ in length."""
+    program = [
+        gemm(
+            m=m,
+            k_tiles=2,
+            last_k=rows - 1,
+            n_tiles=2,
+            last_n=cols - 1,
+            activation_address=5,
+            weight_transposed=transposed,
+            weight_zero_row=1 - transposed,
+            weight_column_stride=16,
+            accumulator_address=address,
+        )
+        for m, address in ((10, 0), (3, 20))
+    ]
+    check(small_config(rows, cols), program)
+
+
+def test_next_instruction_is_accepted_in_the_cycle_of_the_last_weight_read():
+    """T-MX-01: not earlier, not later, and its first read comes in the cycle after."""
+    trace = check(small_config(), [gemm(m=4), gemm(m=4)])
+    assert trace.issues == [0, 4]
+    assert trace.weight_reads == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_first_weight_read_follows_a_late_issue():
+    """T-MX-01: an idle loader accepts at once."""
+    trace = check(small_config(), [gemm(m=4), gemm(m=4)], offers={1: 30})
+    assert trace.issues == [0, 30]
+    assert trace.weight_reads[4:] == [31, 32, 33, 34]
+
+
+def test_third_tile_waits_for_the_first_ones_last_row():
+    """T-MX-02: the compute tile holds two weight tiles."""
+    trace = check(small_config(), [gemm(m=20, k_tiles=3, row_stride=16)])
+    assert trace.rows[19] == 24
+    assert trace.weight_reads[8] == 25
+
+
+def test_third_instruction_waits_like_a_third_tile():
+    """T-MX-02 over instruction boundaries: accepted early (T-MX-01), read late."""
+    trace = check(small_config(), [gemm(m=20, row_stride=16)] * 4)
+    assert trace.issues[2] == 8
+    assert trace.weight_reads[8] == trace.rows[19] + 1
+    assert trace.issues[3] == trace.weight_reads[11]
+
+
+def test_rows_follow_without_a_gap():
+    """T-MX-03: neither at a swap of tiles nor between instructions, rows >= reads."""
+    program = [gemm(m=4, k_tiles=3), gemm(m=4, n_tiles=2, accumulator_address=8), gemm(m=5)]
+    trace = check(small_config(), program)
+    assert trace.rows == list(range(5, 5 + 12 + 8 + 5))
+
+
+@pytest.mark.parametrize(("m", "cycles"), [(1, 4), (4, 4), (7, 7)])
+def test_tile_takes_the_longer_of_rows_and_reads(m, cycles):
+    """T-MX-04: in steady state."""
+    trace = check(small_config(), [gemm(m=m, k_tiles=6)])
+    begins = trace.rows[::m]
+    assert {b - a for a, b in itertools.pairwise(begins)} == {cycles}
+
+
+def test_row_is_written_and_instruction_retires_after_the_pipeline():
+    """T-MX-05, and a vector is revisited every 4 cycles in a tile loop of one row."""
+    trace = check(small_config(), [gemm(m=1, k_tiles=4)])
+    assert trace.writes == [row + MATRIX_PIPELINE_CYCLES for row in trace.rows]
+    assert trace.retirements == [trace.rows[-1] + MATRIX_PIPELINE_CYCLES]
+
+
+def test_row_without_valid_lanes_reads_nothing():
+    """I-03: bytes of invalid lanes are not accessed."""
+    trace = check(small_config(), [gemm(m=4, y_origin=-2, y_limit=1)])
+    assert trace.activation_reads == [trace.rows[2]]
+
+
+def test_random_programs():
+    """I-03 and T-MX-01 to T-MX-05 on seeded programs, offered at random."""
+    rng = np.random.default_rng(20)
+    for seed in range(4):
+        program = [_random_instruction(rng) for _ in range(8)]
+        offers = {i: int(rng.integers(0, 200)) for i in range(1, 8, 3)}
+        check(small_config(), program, seed, offers)
+
+
+def _random_instruction(rng):
+    def pick(low, high):
+        return int(rng.integers(low, high))
+
+    kind = pick(0, 3)
+    fields = {
+        "m": pick(1, 9),
+        "k_tiles": pick(1, 4),
+        "last_k": pick(1, 5),
+        "n_tiles": pick(1, 4),
+        "last_n": pick(1, 5),
+        "activation_address": pick(0, 128),
+        "activation_signed": pick(0, 2),
+        "activation_zero_point": pick(0, 128),
+        "accumulator_address": pick(0, 30),
+        "accumulator_half": pick(0, 2),
+        "accumulate": pick(0, 2),
+        "weight_address": 4 * pick(0, 40),
+        "weight_transposed": int(kind == 1),
+        "weight_zero_row": int(kind == 2),
+        "weight_column_stride": 4 * pick(0, 5),
+    }
+    return gemm(**fields, x_origin=pick(-9, 2), x_limit=pick(1, 16))
