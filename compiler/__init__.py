@@ -1,5 +1,5 @@
 """Graph to program image: layout, tiles, order, synchronisation."""
 
-from compiler.compile import compile
+from compiler.pipeline import compile
 
 __all__ = ["compile"]

@@ -81,8 +81,7 @@ class _Segments:
                 engine = self._engines[writer]
                 need[engine] = max(need[engine], writer)
             if write:
-                for engine, reader in enumerate(readers):
-                    need[engine] = max(need[engine], reader)
+                need[:] = map(max, need, readers)
 
     def record(self, low: int, high: int, index: int, *, write: bool) -> None:
         first, last = self._cut(low), self._cut(high)

@@ -121,7 +121,7 @@ def pack_parameters(bias: NDArray[np.int32], scale: NDArray[np.float32], cols: i
 
 
 def _pad_rows(array: NDArray[np.generic], tensor: Tensor, row_bytes: int) -> bytes:
-    little = np.ascontiguousarray(array, np.dtype(DTYPES[tensor.element_type]).newbyteorder("<"))
+    little = np.ascontiguousarray(array, DTYPES[tensor.element_type].newbyteorder("<"))
     padded = np.zeros((tensor.rows, row_bytes), np.uint8)
     padded[:, : tensor.cols * tensor.element_type.bytes] = little.view(np.uint8)
     return padded.tobytes()

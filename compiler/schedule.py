@@ -12,31 +12,42 @@ from collections import deque
 from collections.abc import Sequence
 
 from arch.config import Config
-from arch.isa import Engine, FillTable, Instruction, Load, Matrix, Store, Vector
+from arch.isa import Engine, FillTable, Instruction, Load, Matrix, Store, Table, Vector
 from arch.timing import (
     DMA_INSTRUCTIONS_IN_FLIGHT,
     MATRIX_PIPELINE_CYCLES,
     VECTOR_PARAMETER_CYCLES,
     VECTOR_PIPELINE_CYCLES,
 )
-from arch.isa import Table
 from compiler.dependencies import Needs
 from compiler.step import Step
+
+_LOADS_AHEAD = 32
+"""Loads that may stand before the use of a load. Enough to hide any latency; more would stand
+before their time as soon as memory is slower than expected."""
 
 
 def order_of_issue(steps: Sequence[Step], needs: Sequence[Needs], config: Config) -> list[int]:
     """Indices of `steps` in the order of the program."""
     timers: dict[Engine, _Timer] = {
-        Engine.LOAD: _DmaTimer(config, config.max_outstanding_reads),
+        Engine.LOAD: _DmaTimer(config, config.max_outstanding_reads, config.read_window_beats),
         Engine.MATRIX: _MatrixTimer(config),
         Engine.VECTOR: _VectorTimer(),
-        Engine.STORE: _DmaTimer(config, config.max_outstanding_writes),
+        Engine.STORE: _DmaTimer(config, config.max_outstanding_writes, None),
     }
     issues: list[float] = []
     ends: list[float] = []
+    uses: list[float] = []
+    loads = 0
     for step, need in zip(steps, needs, strict=True):
         ready = max((ends[index] + 1 for index in need if index >= 0), default=0.0)
+        if step.engine is Engine.LOAD:
+            loads += 1
+            if loads > _LOADS_AHEAD:
+                ready = max(ready, uses[loads - _LOADS_AHEAD - 1])
         issue, end = timers[step.engine].run(step.instruction, ready)
+        if step.engine is not Engine.LOAD:
+            uses.extend([issue] * (loads - len(uses)))
         issues.append(issue)
         ends.append(end)
     return sorted(range(len(steps)), key=issues.__getitem__)
@@ -51,36 +62,51 @@ class _Timer:
 
 
 class _DmaTimer(_Timer):
-    """LOAD or STORE alone at the memory: latency, bandwidth and what may be outstanding."""
+    """LOAD or STORE alone at the memory: latency, bandwidth and what may be outstanding.
 
-    def __init__(self, config: Config, outstanding_bursts: int) -> None:
+    Parameters
+    ----------
+    outstanding_bursts
+        Bursts in flight, at most.
+    window_beats
+        Beats in flight beyond which no further burst is asked for; None: any number.
+    """
+
+    def __init__(self, config: Config, outstanding_bursts: int, window_beats: int | None) -> None:
         self._config = config
-        self._outstanding_bursts = outstanding_bursts
-        self._window_cycles = (
-            config.read_window_beats * config.axi_bytes / config.dram_bytes_per_cycle
-        )
+        self._burst_cycles = config.dram_latency_cycles / outstanding_bursts
+        self._window_beats = window_beats
+        self._beat_cycles = config.axi_bytes / config.dram_bytes_per_cycle
         self._generator_free = 0.0
         self._memory_free = 0.0
-        self._ends: deque[float] = deque(maxlen=DMA_INSTRUCTIONS_IN_FLIGHT)
+        self._flight: deque[tuple[float, int]] = deque(maxlen=DMA_INSTRUCTIONS_IN_FLIGHT)
 
     def run(self, instruction: Instruction, ready: float) -> tuple[float, float]:
         assert isinstance(instruction, Load | Store)
-        full = len(self._ends) == DMA_INSTRUCTIONS_IN_FLIGHT
-        oldest = self._ends[0] + 1 if full else 0.0
-        issue = max(ready, self._generator_free, oldest)
-        latency = self._config.dram_latency_cycles
+        full = len(self._flight) == DMA_INSTRUCTIONS_IN_FLIGHT
+        oldest_end = self._flight[0][0] + 1 if full else 0.0
+        issue = max(ready, self._generator_free, oldest_end)
         beats = -(-instruction.run_bytes // self._config.axi_bytes)
         bursts = -(-instruction.run_bytes // self._config.burst_bytes)
         runs = instruction.runs * instruction.planes
-        run_cycles = max(
-            beats * self._config.axi_bytes / self._config.dram_bytes_per_cycle,
-            bursts * latency / self._outstanding_bursts,
-        )
-        self._memory_free = max(issue + 1, self._memory_free) + runs * run_cycles
-        end = self._memory_free + latency
-        self._generator_free = max(issue + runs * bursts + 1, end - self._window_cycles)
-        self._ends.append(end)
+        cycles = runs * max(beats * self._beat_cycles, bursts * self._burst_cycles)
+        self._memory_free = max(issue + 1, self._memory_free) + cycles
+        end = self._memory_free + self._config.dram_latency_cycles
+        self._flight.append((end, runs * beats))
+        self._generator_free = max(issue + runs * bursts + 1, self._window_opens())
         return issue, end
+
+    def _window_opens(self) -> float:
+        """When fewer beats than the window holds are left in flight."""
+        if self._window_beats is None:
+            return 0.0
+        in_flight = 0
+        for end, beats in reversed(self._flight):
+            in_flight += beats
+            if in_flight >= self._window_beats:
+                arrived = in_flight - self._window_beats + 1
+                return end - (beats - arrived) * self._beat_cycles
+        return 0.0
 
 
 class _MatrixTimer(_Timer):

@@ -24,10 +24,21 @@ def synchronize(
     n-th wait pairs with the n-th signal. Should a producer be able to give more signals than a
     semaphore holds, dependencies are widened to every second, fourth, ... instruction of it.
     """
+    queues: dict[Engine, list[int]] = {engine: [] for engine in Engine}
+    for index, instruction in enumerate(program):
+        assert instruction.engine is not None, "END is appended later"
+        queues[instruction.engine].append(index)
     stride = 1
     while True:
         edges = _edges(program, needs, stride)
-        if all(_most_outstanding(pair, program, config) <= SEMAPHORE_MAX for pair in edges.items()):
+        most = max(
+            (
+                _most_outstanding(pair, queues[consumer], config.queue_depth)
+                for (_, consumer), pair in edges.items()
+            ),
+            default=0,
+        )
+        if most <= SEMAPHORE_MAX:
             return _with_edges(program, edges)
         stride *= 2
 
@@ -42,7 +53,7 @@ def _edges(
     edges: dict[tuple[Engine, Engine], list[_Edge]] = {}
     for index, (instruction, need) in enumerate(zip(program, needs, strict=True)):
         engine = instruction.engine
-        assert engine is not None, "END is appended later"
+        assert engine is not None
         clock = known[engine]
         wanted = {
             producer: _widen(need[producer], members[producer], stride)
@@ -50,9 +61,9 @@ def _edges(
             if need[producer] >= clock[producer]
         }
         for producer, last in wanted.items():
-            if any(completion[other][producer] > last for other in wanted.values() if other != last):
-                continue
-            edges.setdefault((producer, engine), []).append((last, index))
+            others = [other for other in wanted.values() if other != last]
+            if not any(completion[other][producer] > last for other in others):
+                edges.setdefault((producer, engine), []).append((last, index))
         for last in wanted.values():
             clock[:] = map(max, clock, completion[last])
         completion.append(list(clock))
@@ -67,21 +78,17 @@ def _widen(needed: int, members: Sequence[int], stride: int) -> int:
     return members[min(-(-(rank + 1) // stride) * stride, len(members)) - 1]
 
 
-def _most_outstanding(
-    pair: tuple[tuple[Engine, Engine], list[_Edge]], program: Sequence[Instruction], config: Config
-) -> int:
+def _most_outstanding(edges: Sequence[_Edge], consumers: Sequence[int], queue_depth: int) -> int:
     """A bound on the signals a semaphore can hold.
 
-    Dispatch is in order: when a producer gives a signal, at most the queue of the consumer has
-    not yet taken what stands before it in the program.
+    Dispatch is in order: when a producer gives a signal, at most `queue_depth` of the `consumers`
+    that stand before it in the program have not yet taken theirs.
     """
-    (_, consumer), edges = pair
-    members = [i for i, instruction in enumerate(program) if instruction.engine is consumer]
     taken = [index for _, index in edges]
     most = 0
     for given, (producer, _) in enumerate(edges, start=1):
-        before = bisect_left(members, producer) - config.queue_depth
-        certain = bisect_right(taken, members[before - 1]) if before > 0 else 0
+        before = bisect_left(consumers, producer) - queue_depth
+        certain = bisect_right(taken, consumers[before - 1]) if before > 0 else 0
         most = max(most, given - certain)
     return most
 

@@ -28,6 +28,9 @@ _VERILATOR_FLAGS = (
     *("--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
     *("-CFLAGS", " ".join(_CXX_FLAGS)),
 )
+_VERILATED_OBJECTS = (
+    *("verilated", "verilated_dpi", "verilated_vpi", "verilated_timing", "verilated_threads"),
+)
 _ICARUS_FLAGS = ("-g2012", "-Wno-timescale", "-I.", "-o", _ICARUS_PROGRAM)
 
 
@@ -136,7 +139,8 @@ def _verilator(sources: Sources, workspace: Path) -> list[list[str]]:
     commands = [["verilator/bin/verilator_bin", *flags, *sources.compiled()], make]
     if "bare.cpp" in sources.files:
         includes = ["-I.", "-Iverilator/include", "-Iverilator/include/vltstd"]
-        inputs = ["bare.cpp", "libVtop.a", "libverilated.a", "-pthread"]
+        objects = [f"{name}.o" for name in _VERILATED_OBJECTS]
+        inputs = ["bare.cpp", *objects, "Vtop__ALL.a", "-pthread"]
         commands.append([cxx, *_CXX_FLAGS, *includes, *inputs, "-o", BARE_PROGRAM])
     return commands
 

@@ -51,12 +51,15 @@ class Simulation:
         Bytes (uint8) of DRAM and of every buffer, before and after the run.
     retired
         Array of ``RETIRE_RECORD``, in order of retirement.
+    log
+        What the simulator printed; kept, with the run's folder, only where the run went wrong.
     """
 
     outcome: Outcome
     before: dict[str, NDArray[np.uint8]]
     after: dict[str, NDArray[np.uint8]]
     retired: NDArray[Any]
+    log: Path
 
 
 class _RelocatedVerilator(Verilator):
@@ -118,8 +121,10 @@ def simulate(
         before=before,
         after=_read_memories(folder, config),
         retired=np.fromfile(folder / "retire.bin", RETIRE_RECORD),
+        log=folder / _LOG,
     )
-    shutil.rmtree(folder)
+    if not (simulation.outcome.timed_out or simulation.outcome.memory_error):
+        shutil.rmtree(folder)
     return simulation
 
 

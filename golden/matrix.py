@@ -14,22 +14,25 @@ from golden.access import Access, to_bytes, to_words
 from golden.block import BUFFER_ADDRESS_BITS, Block
 from golden.errors import GoldenError
 from golden.memory import Memory
-from golden.ops.linear import wrap_int32
 from golden.tiles import spans
+
+_BLOCK_K = 256
+"""Products of two 9-bit operands that sum to less than 2^24, so exactly in float32."""
+
+_BLOCK_MACS = 1 << 18
+"""BLAS makes products up to this size on one thread; with more threads than idle cores the larger
+ones wait for each other many times longer than they compute."""
 
 
 def execute_matrix(instruction: Matrix, config: Config, access: Access) -> None:
-    """Multiply activations by weight tiles into the accumulator.
-
-    The products are made in float64, exact as in ``golden.ops.linear``, and wrapped to int32.
-    """
+    """Multiply activations by weight tiles into the accumulator."""
     _check(instruction, config)
     if instruction.weight_transposed:
         weights = _transposed_weights(instruction, config, access)
     else:
         weights = _tiled_weights(instruction, config, access)
     activations = _activations(instruction, config, access)
-    product = wrap_int32(activations @ weights)
+    product = _product(activations, weights)
 
     rows, cols = len(product), config.cols
     vectors = product.reshape(rows, instruction.n_tiles, cols).transpose(1, 0, 2)
@@ -45,7 +48,20 @@ def execute_matrix(instruction: Matrix, config: Config, access: Access) -> None:
     access.write(Memory.ACCUMULATOR, block, to_bytes(vectors, 4))
 
 
-def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float64]:
+def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int32]:
+    """(rows, k) times (k, columns) of 9-bit operands, wrapped to int32, in exact float32 blocks."""
+    rows, columns = len(left), right.shape[1]
+    result = np.zeros((rows, columns), np.int32)
+    block_rows = max(1, _BLOCK_MACS // (_BLOCK_K * columns))
+    for row in range(0, rows, block_rows):
+        part = slice(row, row + block_rows)
+        for k in range(0, len(right), _BLOCK_K):
+            block = left[part, k : k + _BLOCK_K] @ right[k : k + _BLOCK_K]
+            result[part] += block.astype(np.int32)
+    return result
+
+
+def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float32]:
     """Operands (output rows * output columns, ky * kx * tiles * R); 0 where a lane is not valid."""
     run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
     operands = np.zeros(
@@ -55,7 +71,8 @@ def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray
             instruction.ky_count,
             instruction.kx_count,
             instruction.k_tiles * config.rows,
-        )
+        ),
+        np.float32,
     )
     dtype = np.int8 if instruction.activation_signed else np.uint8
     columns = [
@@ -82,7 +99,7 @@ def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray
             target = operands[
                 rows.start : rows.stop, group.start : group.stop, ky, kx, valid.start : valid.stop
             ]
-            np.subtract(values, instruction.activation_zero_point, out=target, dtype=np.float64)
+            np.subtract(values, instruction.activation_zero_point, out=target, dtype=np.float32)
     return operands.reshape(instruction.output_rows * instruction.output_columns, -1)
 
 
@@ -118,14 +135,14 @@ def _column_groups(
             yield range(start, stop), valid, int(x[start])
 
 
-def _tiled_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float64]:
+def _tiled_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float32]:
     """Operands (ky * kx * tiles * R, n tiles * C) of a weight image (rule D-02)."""
     rows, cols = config.rows, config.cols
     runs = instruction.ky_count * instruction.kx_count
     zero_row_bytes = cols * instruction.weight_zero_row
     n_tile_bytes = zero_row_bytes + runs * instruction.k_tiles * rows * cols
     dtype = np.int8 if instruction.weight_signed else np.uint8
-    operands = np.zeros((runs, instruction.k_tiles, rows, instruction.n_tiles, cols))
+    operands = np.zeros((runs, instruction.k_tiles, rows, instruction.n_tiles, cols), np.float32)
     by_tile = operands.transpose(3, 0, 1, 2, 4)
     for n, valid_n in spans(instruction.n_tiles, cols, instruction.last_n):
         n_address = instruction.weight_address + n.start * n_tile_bytes
@@ -142,12 +159,12 @@ def _tiled_weights(instruction: Matrix, config: Config, access: Access) -> NDArr
             )
             values = access.read(Memory.WEIGHT, block).view(dtype)
             np.subtract(
-                values, zero_point, out=by_tile[n, :, t, :valid_k, :valid_n], dtype=np.float64
+                values, zero_point, out=by_tile[n, :, t, :valid_k, :valid_n], dtype=np.float32
             )
     return operands.reshape(runs * instruction.k_tiles * rows, instruction.n_tiles * cols)
 
 
-def _transposed_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float64]:
+def _transposed_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float32]:
     """Operands (tiles * R, n tiles * C) of weights that lie as rows of n."""
     columns = (instruction.n_tiles - 1) * config.cols + instruction.last_n
     run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
@@ -158,12 +175,13 @@ def _transposed_weights(instruction: Matrix, config: Config, access: Access) -> 
     )
     dtype = np.int8 if instruction.weight_signed else np.uint8
     values = access.read(Memory.WEIGHT, block).view(dtype)
-    operands = np.zeros((instruction.k_tiles * config.rows, instruction.n_tiles * config.cols))
+    shape = instruction.k_tiles * config.rows, instruction.n_tiles * config.cols
+    operands = np.zeros(shape, np.float32)
     np.subtract(
         values.T,
         instruction.weight_zero_point,
         out=operands[:run_bytes, :columns],
-        dtype=np.float64,
+        dtype=np.float32,
     )
     return operands
 

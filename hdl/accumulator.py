@@ -8,7 +8,10 @@ from arch.config import ACCUMULATOR_HALVES
 
 
 class AccumulatorRead(Signature):
-    """Read of one vector of ``lanes`` int32; ``data`` answers in the cycle after ``enable``."""
+    """Read of one vector of ``lanes`` int32.
+
+    ``data`` answers in the cycle after ``enable``; it is zero in other cycles.
+    """
 
     def __init__(self, *, depth: int, lanes: int):
         super().__init__(
@@ -86,7 +89,9 @@ class Accumulator(Component):
             ]
             vectors.append(read.data)
         for client in (self.matrix_read, self.vector_read):
+            answering = Signal()
             half = Signal.like(client.half)
-            m.d.sync += half.eq(client.half)
-            m.d.comb += client.data.eq(Mux(half, vectors[1], vectors[0]))
+            m.d.sync += [answering.eq(client.enable), half.eq(client.half)]
+            with m.If(answering):
+                m.d.comb += client.data.eq(Mux(half, vectors[1], vectors[0]))
         return m

@@ -89,8 +89,8 @@ class AddResidual(wiring.Component):
             float_sum = self._add_floats(m, lane, float_stages, a, b)
             value = Signal(signed(SATURATED_BITS + 2), name=f"value_{lane}")
             limited = Mux(self.kind == Addition.NONE, value, clamp(value, self.low, self.high))
-            m.d.comb += value.eq(Mux(in_float, float_sum, integer_sum))
             with m.If(stages[-1]):
+                m.d.comb += value.eq(Mux(in_float, float_sum, integer_sum))
                 m.d.sync += self.result[lane].eq(limited)
         return m
 
@@ -140,16 +140,16 @@ class AddResidual(wiring.Component):
         exponent = term[23:31]
         top = Signal(24, name=f"term_significand_{lane}")
         term_drop = Signal(6, name=f"term_drop_{lane}")
-        m.d.comb += [
-            top.eq(Mux(exponent == 0, 0, Cat(term[:23], 1))),
-            term_drop.eq(saturate(150 + WINDOW_BITS - 24 - FRACTION_BITS - exponent, 63)),
-        ]
         a = Signal(signed(WINDOW_BITS + 1), name=f"a_{lane}", reset_less=True)
         b = Signal(signed(WINDOW_BITS + 1), name=f"b_{lane}", reset_less=True)
         with m.If(stages[1]):
+            m.d.comb += [
+                top.eq(Mux(exponent == 0, 0, Cat(term[:23], 1))),
+                term_drop.eq(saturate(150 + WINDOW_BITS - 24 - FRACTION_BITS - exponent, 63)),
+            ]
             for aligned, value, places, negative in (
-                (a, product << (WINDOW_BITS - PRODUCT_BITS), drop, product_negative),
-                (b, top << (WINDOW_BITS - 24), term_drop, term[31]),
+                (a, product.shift_left(WINDOW_BITS - PRODUCT_BITS), drop, product_negative),
+                (b, top.shift_left(WINDOW_BITS - 24), term_drop, term[31]),
             ):
                 magnitude = Signal(WINDOW_BITS, name=f"{aligned.name}_magnitude")
                 m.d.comb += magnitude.eq(shift_right_to_odd(value, places))
@@ -161,8 +161,8 @@ class AddResidual(wiring.Component):
         total = Signal(signed(WINDOW_BITS + 2), name=f"total_{lane}")
         negative = Signal(2, name=f"negative_{lane}", reset_less=True)
         magnitude = Signal(WINDOW_BITS + 1, name=f"magnitude_{lane}", reset_less=True)
-        m.d.comb += total.eq(a + b)
         with m.If(stages[2]):
+            m.d.comb += total.eq(a + b)
             m.d.sync += [
                 negative[0].eq(total < 0),
                 magnitude.eq(Mux(total < 0, -total, total)),
@@ -176,16 +176,17 @@ class AddResidual(wiring.Component):
         # whole is 0 (below one half the answer is 0 in any case). In last bits of the window that
         # is distance <= 2^9 * 2^msb(2 * whole + 1), which needs no leading-bit count.
         from_tie = Signal(FRACTION_BITS, name=f"from_tie_{lane}")
-        m.d.comb += from_tie.eq(Mux(fraction[-1], fraction - half, half - fraction))
         excess = Signal(FRACTION_BITS, name=f"excess_{lane}")
-        m.d.comb += excess.eq(from_tie - 1)
         tie = (from_tie == 0) | msb_below(excess[9:], Cat(1, whole))
-        rounded = Signal(signed(SATURATED_BITS + 2), name=f"rounded_{lane}", reset_less=True)
         integer = Signal(SATURATED_BITS + 1, name=f"integer_{lane}")
-        m.d.comb += integer.eq(
-            Mux(beyond, 1 << SATURATED_BITS, whole + Mux(tie, whole[0], fraction[-1]))
-        )
+        rounded = Signal(signed(SATURATED_BITS + 2), name=f"rounded_{lane}", reset_less=True)
+        nearest = whole + Mux(tie, whole[0], fraction[-1])
         with m.If(stages[3]):
+            m.d.comb += [
+                from_tie.eq(Mux(fraction[-1], fraction - half, half - fraction)),
+                excess.eq(from_tie - 1),
+                integer.eq(Mux(beyond, 1 << SATURATED_BITS, nearest)),
+            ]
             m.d.sync += rounded.eq(Mux(negative[0], -integer, integer))
         return rounded
 

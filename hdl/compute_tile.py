@@ -7,6 +7,9 @@ from amaranth.lib.wiring import In, Out, Signature
 OPERAND_BITS = 9
 """An int8 or uint8 less a zero point of its type."""
 
+SUM_BITS = 32
+"""Of an accumulator; sums wrap (N-04)."""
+
 COMPUTE_TILE_CYCLES = 4
 """From a row of operands at the tile to its sums, of MATRIX_PIPELINE_CYCLES (T-MX-05)."""
 
@@ -20,12 +23,13 @@ def to_operand(byte, is_signed, zero_point):
 class TileLoad(Signature):
     """One row or one column of weights for the tile's spare register.
 
+    A tile is all its rows in order, or all its columns in order.
+
     Members
     -------
     valid : Out(1)
     transposed : Out(1)
-        ``weights`` are column ``index``, else row ``index``.
-    index : Out(range(max(rows, cols)))
+        ``weights`` are a column, else a row.
     weights : Out(max(rows, cols) of signed(9))
     """
 
@@ -35,7 +39,6 @@ class TileLoad(Signature):
             {
                 "valid": Out(1),
                 "transposed": Out(1),
-                "index": Out(range(lanes)),
                 "weights": Out(data.ArrayLayout(signed(OPERAND_BITS), lanes)),
             }
         )
@@ -70,7 +73,7 @@ class ComputeTile(Signature):
     -------
     load : Out(TileLoad)
     row : Out(TileRow)
-    sums : In(cols of signed(32))
+    sums : In(cols of signed(SUM_BITS))
         ``sum over j of operands[j] * weights[j][c]`` for each column ``c``, in cycle
         ``t + COMPUTE_TILE_CYCLES`` for a row in cycle ``t``.
     """
@@ -80,6 +83,6 @@ class ComputeTile(Signature):
             {
                 "load": Out(TileLoad(rows=rows, cols=cols)),
                 "row": Out(TileRow(rows=rows)),
-                "sums": In(data.ArrayLayout(signed(32), cols)),
+                "sums": In(data.ArrayLayout(signed(SUM_BITS), cols)),
             }
         )

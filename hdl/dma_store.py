@@ -105,7 +105,7 @@ class StoreEngine(wiring.Component):
         return m
 
     def _send_beats(self, m, taken, beat):
-        """Turn the bytes read to their lanes in the next cycle, for W in the one after (T-ST-04)."""
+        """Turn the bytes read to their lanes in the next cycle, for W one later (T-ST-04)."""
         layout = write_beat_layout(axi_bytes=self._config.axi_bytes)
         m.submodules.beats = fifo = SyncFIFO(width=layout.size, depth=WRITE_FIFO_BEATS)
         answered = Signal()

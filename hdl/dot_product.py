@@ -1,9 +1,9 @@
 """The compute tile as broadcast activations and adder trees."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In
 
-from hdl.compute_tile import COMPUTE_TILE_CYCLES, OPERAND_BITS, ComputeTile
+from hdl.compute_tile import COMPUTE_TILE_CYCLES, OPERAND_BITS, SUM_BITS, ComputeTile
 
 RADIX = 4
 """Terms that one pipeline stage adds."""
@@ -36,61 +36,72 @@ class DotProduct(Component):
 
     def elaborate(self, platform):
         m = Module()
-        spare = self._weights("spare")
-        active = self._weights("active")
-        load, row = self.tile.load, self.tile.row
-        row_writes = Signal(self._rows)
-        column_writes = Signal(self._cols)
-        with m.If(load.valid & load.transposed):
-            m.d.comb += column_writes.eq(1 << load.index)
-        with m.Elif(load.valid):
-            m.d.comb += row_writes.eq(1 << load.index)
-        for j in range(self._rows):
-            for c in range(self._cols):
-                with m.If(row_writes[j]):
-                    m.d.sync += spare[j][c].eq(load.weights[c])
-                with m.Elif(column_writes[c]):
-                    m.d.sync += spare[j][c].eq(load.weights[j])
-                with m.If(row.valid & row.swap):
-                    m.d.sync += active[j][c].eq(spare[j][c])
-        operands = [
-            Signal(signed(OPERAND_BITS), name=f"operand_{j}", reset_less=True)
-            for j in range(self._rows)
-        ]
+        weights = self._weights(m)
+        row = self.tile.row
+        operands = _registers("operand", self._rows, OPERAND_BITS)
         with m.If(row.valid):
             m.d.sync += [operand.eq(row.operands[j]) for j, operand in enumerate(operands)]
+        operands = _extend(m, operands)
         valid = Signal(COMPUTE_TILE_CYCLES - 1)
         m.d.sync += valid.eq(Cat(row.valid, valid))
         for c in range(self._cols):
-            terms = [operands[j] * active[j][c] for j in range(self._rows)]
+            column = _extend(m, [weights[j][c] for j in range(self._rows)])
+            terms = [
+                (operand * weight)[:SUM_BITS]
+                for operand, weight in zip(operands, column, strict=True)
+            ]
+            bits = 2 * OPERAND_BITS
             for stage in range(COMPUTE_TILE_CYCLES - 1):
-                terms = self._stage(m, valid[stage], terms, f"sum_{stage}_{c}")
+                bits += min(len(terms), RADIX).bit_length() - 1
+                terms = self._stage(m, f"sum_{c}_{stage}", valid[stage], terms, bits)
             m.d.comb += self.tile.sums[c].eq(terms[0])
         return m
 
-    def _weights(self, name):
-        return [
-            [
-                Signal(signed(OPERAND_BITS), name=f"{name}_{j}_{c}", reset_less=True)
-                for c in range(self._cols)
-            ]
-            for j in range(self._rows)
-        ]
+    def _weights(self, m):
+        """Weights in use, filled from a spare register that shifts rows up or columns left."""
+        load, row = self.tile.load, self.tile.row
+        spare = [_registers(f"spare_{j}", self._cols, OPERAND_BITS) for j in range(self._rows)]
+        used = [_registers(f"used_{j}", self._cols, OPERAND_BITS) for j in range(self._rows)]
+        for j in range(self._rows):
+            for c in range(self._cols):
+                below = load.weights[c] if j == self._rows - 1 else spare[j + 1][c]
+                right = load.weights[j] if c == self._cols - 1 else spare[j][c + 1]
+                with m.If(load.valid):
+                    m.d.sync += spare[j][c].eq(Mux(load.transposed, right, below))
+                with m.If(row.valid & row.swap):
+                    m.d.sync += used[j][c].eq(spare[j][c])
+        return used
 
-    def _stage(self, m, enable, terms, name):
+    def _stage(self, m, name, enable, terms, bits):
         """Registers that hold the sums of RADIX ``terms`` each."""
-        sums = []
-        for first in range(0, len(terms), RADIX):
-            total = _tree(terms[first : first + RADIX])
-            register = Signal(total.shape(), name=f"{name}_{first}", reset_less=True)
-            with m.If(enable):
-                m.d.sync += register.eq(total)
-            sums.append(register)
-        return sums
+        groups = [terms[i : i + RADIX] for i in range(0, len(terms), RADIX)]
+        registers = _registers(name, len(groups), bits)
+        with m.If(enable):
+            m.d.sync += [
+                register.eq(_add(group)) for register, group in zip(registers, groups, strict=True)
+            ]
+        return _extend(m, registers)
 
 
-def _tree(terms):
+def _registers(name, count, bits):
+    return [Signal(signed(bits), name=f"{name}_{i}", reset_less=True) for i in range(count)]
+
+
+def _extend(m, registers):
+    """Registers at the width of the sums.
+
+    All arithmetic is modulo 2**SUM_BITS, which simulators do in machine words; synthesis finds the
+    sign bits and builds the narrow multipliers and adders. The zero makes the extension an
+    operator: in an assignment it would be a list of sign bits, evaluated one by one.
+    """
+    zero = Const(0, signed(SUM_BITS - 1))
+    extended = [Signal(SUM_BITS, name=f"{register.name}_extended") for register in registers]
+    m.d.comb += [wide.eq(narrow + zero) for wide, narrow in zip(extended, registers, strict=True)]
+    return extended
+
+
+def _add(terms):
     if len(terms) == 1:
         return terms[0]
     half = len(terms) // 2
-    return _tree(terms[:half]) + _tree(terms[half:])
+    return (_add(terms[:half]) + _add(terms[half:]))[:SUM_BITS]

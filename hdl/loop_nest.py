@@ -52,7 +52,7 @@ class LoopNest(Component):
         m.d.comb += self.level.eq(outermost)
         for i, width in reversed(list(enumerate(self._widths))):
             count = getattr(self, f"count_{i}")
-            again = Signal(width, name=f"again_{i}")
+            again = Signal(width, name=f"again_{i}", reset_less=True)
             left = Signal(width, name=f"left_{i}")
             m.d.comb += self.last[i].eq(left == 0)
             with m.If(~self.last[i]):
@@ -111,9 +111,9 @@ class StridedWalk(Component):
 
     def elaborate(self, platform):
         m = Module()
-        home = Signal(self._width)
-        bases = {i: Signal(self._width, name=f"base_{i}") for i in self._strided}
-        strides = {i: Signal(self._width, name=f"step_{i}") for i in self._strided}
+        home = Signal(self._width, reset_less=True)
+        bases = self._registers("base")
+        strides = self._registers("stride")
         base = Signal(self._width)
         stride = Signal(self._width)
         target = Signal(self._width)
@@ -137,3 +137,6 @@ class StridedWalk(Component):
                 with m.If(self.level >= i):
                     m.d.sync += bases[i].eq(target)
         return m
+
+    def _registers(self, name):
+        return {i: Signal(self._width, name=f"{name}_{i}", reset_less=True) for i in self._strided}

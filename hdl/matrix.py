@@ -1,7 +1,6 @@
 """The MATRIX engine: weight and activation buffer to accumulator."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -126,27 +125,29 @@ class MatrixEngine(Component):
 
     def _accumulate(self, m, streamer, sums):
         """Carry where a row goes along with its sums, and add them there."""
-        stage_layout = data.StructLayout({"valid": 1, "result": result_layout()})
-        stages = [Signal(stage_layout, name=f"stage_{i}") for i in range(COMPUTE_TILE_CYCLES + 1)]
-        m.d.comb += [
-            stages[0].valid.eq(streamer.tile_row.valid),
-            stages[0].result.eq(streamer.result),
+        valid = Signal(COMPUTE_TILE_CYCLES)
+        stages = [
+            Signal(result_layout(), name=f"result_{i}", reset_less=True)
+            for i in range(COMPUTE_TILE_CYCLES)
         ]
-        m.d.sync += [stages[i + 1].eq(stages[i]) for i in range(COMPUTE_TILE_CYCLES)]
+        m.d.sync += [
+            valid.eq(Cat(streamer.tile_row.valid, valid)),
+            *(s.eq(b) for s, b in zip(stages, [streamer.result, *stages], strict=False)),
+        ]
         reading, writing = stages[-2:]
         m.d.comb += [
-            self.accumulator_read.enable.eq(reading.valid & reading.result.accumulate),
-            self.accumulator_read.half.eq(reading.result.half),
-            self.accumulator_read.address.eq(reading.result.address),
-            self.accumulator_write.enable.eq(writing.valid),
-            self.accumulator_write.half.eq(writing.result.half),
-            self.accumulator_write.address.eq(writing.result.address),
+            self.accumulator_read.enable.eq(valid[-2] & reading.accumulate),
+            self.accumulator_read.half.eq(reading.half),
+            self.accumulator_read.address.eq(reading.address),
+            self.accumulator_write.enable.eq(valid[-1]),
+            self.accumulator_write.half.eq(writing.half),
+            self.accumulator_write.address.eq(writing.address),
         ]
         old = self.accumulator_read.data
         new = self.accumulator_write.data
-        with m.If(writing.valid):
+        with m.If(valid[-1]):
             for c in range(self._cols):
                 lane = slice(32 * c, 32 * (c + 1))
-                base = Mux(writing.result.accumulate, old[lane], 0)
+                base = Mux(writing.accumulate, old[lane], 0)
                 m.d.comb += new[lane].eq(base + sums[c])
-        return writing.valid & writing.result.last
+        return valid[-1] & writing.last

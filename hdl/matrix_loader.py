@@ -1,6 +1,6 @@
 """Reads weight tiles from the weight buffer into the compute tile."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
@@ -98,17 +98,16 @@ class MatrixLoader(Component):
         fetched = Signal(self._fetch_layout())
         m.d.comb += [
             fetched.options.eq(options),
-            fetched.valid.eq(reading),
             fetched.zero_points.eq(zero_due),
             fetched.index.eq(index),
             fetched.columns.eq(Mux(nest.last[N_TILE], options.last_n, self._cols)),
         ]
-        self._convert(m, fetched)
+        self._convert(m, reading, fetched)
         return m
 
     def _options(self, m):
         """Fields of the instruction that hold for all its tiles."""
-        options = Signal(self._options_layout())
+        options = Signal(self._options_layout(), reset_less=True)
         new = self.instruction
         with m.If(self.start):
             m.d.sync += [
@@ -149,23 +148,25 @@ class MatrixLoader(Component):
         ]
         return walk
 
-    def _convert(self, m, fetched):
+    def _convert(self, m, reading, fetched):
         """From the cycle of a read to the load two cycles later."""
         lanes = self._lanes
-        answered = Signal.like(fetched)
-        loading = Signal.like(fetched)
+        valid = Signal(2)
+        answered = Signal(fetched.shape(), reset_less=True)
+        loading = Signal(fetched.shape(), reset_less=True)
         window = Signal(data.ArrayLayout(8, lanes), reset_less=True)
         zero_points = Signal(data.ArrayLayout(signed(OPERAND_BITS), lanes), reset_less=True)
-        m.d.sync += [answered.eq(fetched), loading.eq(answered)]
-        with m.If(answered.valid):
-            m.d.sync += window.eq(self.read.data)
+        m.d.sync += valid.eq(Cat(reading, valid))
+        with m.If(reading):
+            m.d.sync += answered.eq(fetched)
+        with m.If(valid[0]):
+            m.d.sync += [loading.eq(answered), window.eq(self.read.data)]
         options = loading.options
         m.d.comb += [
-            self.load.valid.eq(loading.valid & ~loading.zero_points),
+            self.load.valid.eq(valid[1] & ~loading.zero_points),
             self.load.transposed.eq(options.transposed),
-            self.load.index.eq(loading.index),
         ]
-        with m.If(loading.valid & loading.zero_points):
+        with m.If(valid[1] & loading.zero_points):
             m.d.sync += [
                 zero_points[lane].eq(to_operand(window[lane], options.is_signed, 0))
                 for lane in range(lanes)
@@ -192,7 +193,6 @@ class MatrixLoader(Component):
     def _fetch_layout(self):
         return data.StructLayout(
             {
-                "valid": 1,
                 "zero_points": 1,
                 "index": range(self._lanes),
                 "columns": range(self._cols + 1),

@@ -86,7 +86,7 @@ class MatrixRows(Component):
     def elaborate(self, platform):
         m = Module()
         new = self.i.payload
-        fields = Signal.like(new)
+        fields = Signal(new.shape(), reset_less=True)
         start = Signal()
         step = Signal()
         busy = Signal()
@@ -107,7 +107,8 @@ class MatrixRows(Component):
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
 
-        row = Signal.like(self.o.payload)
+        row = Signal(self.o.payload.shape())
+        ready_row = Signal(row.shape(), reset_less=True)
         tile_end = nest.last[COLUMN] & nest.last[ROW]
         tile_begin = Signal()
         with m.If(start | step):
@@ -124,7 +125,8 @@ class MatrixRows(Component):
         self._select_lanes(m, row, self._walks(m, nest, new), k, fields)
         self._follow_accumulators(m, row.result, nest, tile_end, fields)
         with m.If(step):
-            m.d.sync += self.o.payload.eq(row)
+            m.d.sync += ready_row.eq(row)
+        m.d.comb += self.o.payload.eq(ready_row)
         return m
 
     def _nest(self, m, new):

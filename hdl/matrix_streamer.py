@@ -1,6 +1,6 @@
 """Drives rows of activations through the compute tile."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -66,38 +66,41 @@ class MatrixStreamer(Component):
             self.read.address.eq(new.address),
             self.read.count.eq(new.count),
         ]
-        stages = [self._stage(), self._stage()]
-        answered, turned = stages
-        m.d.sync += [
-            answered.valid.eq(self.row),
-            answered.tile_begin.eq(new.tile_begin),
-            answered.lanes.eq(new.lanes),
-            answered.result.eq(new.result),
-            turned.eq(answered),
-        ]
+        valid = Signal(2)
+        m.d.sync += valid.eq(Cat(self.row, valid))
+        answered = self._stage("answered")
+        turned = self._stage("turned")
         window = Signal(data.ArrayLayout(8, self._rows), reset_less=True)
-        with m.If(answered.valid):
-            m.d.sync += window.eq(self.read.data[: 8 * self._rows] << (answered.lanes.skip << 3))
+        with m.If(self.row):
+            m.d.sync += [
+                answered.tile_begin.eq(new.tile_begin),
+                answered.lanes.eq(new.lanes),
+                answered.result.eq(new.result),
+            ]
+        with m.If(valid[0]):
+            lane_bytes = self.read.data[: 8 * self._rows]
+            m.d.sync += [
+                turned.eq(answered),
+                window.eq(lane_bytes << (answered.lanes.skip << 3)),
+            ]
         m.d.comb += [
-            self.tile_row.valid.eq(turned.valid),
+            self.tile_row.valid.eq(valid[1]),
             self.tile_row.swap.eq(turned.tile_begin),
             self.result.eq(turned.result),
         ]
         lanes = turned.lanes
-        with m.If(turned.valid):
+        with m.If(valid[1]):
             for j, operand in enumerate(self.tile_row.operands):
                 with m.If(lanes.valid[j]):
                     m.d.comb += operand.eq(to_operand(window[j], lanes.is_signed, lanes.zero_point))
         return m
 
-    def _stage(self):
-        return Signal(
-            data.StructLayout(
-                {
-                    "valid": 1,
-                    "tile_begin": 1,
-                    "lanes": lanes_layout(self._rows),
-                    "result": result_layout(),
-                }
-            )
+    def _stage(self, name):
+        layout = data.StructLayout(
+            {
+                "tile_begin": 1,
+                "lanes": lanes_layout(self._rows),
+                "result": result_layout(),
+            }
         )
+        return Signal(layout, name=name, reset_less=True)

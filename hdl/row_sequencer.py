@@ -161,6 +161,7 @@ class RowSequencer(wiring.Component):
         """Rule T-VX-05: the write of the last row ends the instruction."""
         element_log2 = self.fields.element_type == ElementType.INT16
         written = self._valid_lanes(walk) << element_log2
+        all_bytes = Const((1 << len(self.write_enable)) - 1)
         masked = Signal(range(len(self.write_enable)))
         m.d.comb += [
             walk.step.eq(self.write),
@@ -169,7 +170,7 @@ class RowSequencer(wiring.Component):
             walk.tile_stride.eq(self.lanes << element_log2),
             self.write_address.eq(walk.address),
             masked.eq(len(self.write_enable) - written),
-            self.write_enable.eq(Const(-1, len(self.write_enable)) >> masked),
+            self.write_enable.eq(all_bytes >> masked),
             self.done.eq(self.write & walk.last_row & walk.last_tile),
         ]
 

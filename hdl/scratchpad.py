@@ -60,10 +60,10 @@ class Scratchpad(Component):
     def elaborate(self, platform):
         m = Module()
         reads = [self._read_window(m, i, client) for i, client in enumerate(self.read)]
-        writes = [self._write_window(m, i, client) for i, client in enumerate(self.write)]
+        turned = [self._write_window(m, i, client) for i, client in enumerate(self.write)]
+        writes = [window for window, _ in turned]
         self._arbitrate(m, self.read, reads)
         self._arbitrate(m, self.write, writes)
-        lanes = [self._turn_write(m, i, client) for i, client in enumerate(self.write)]
         words = []
         for index in range(2 * self._banks):
             parity = (EVEN, ODD)[index % 2]
@@ -78,8 +78,8 @@ class Scratchpad(Component):
                         read_port.en.eq(client.ready),
                         read_port.addr.eq(window.row[parity]),
                     ]
-            for client, window, (data, enable) in zip(
-                self.write[::-1], writes[::-1], lanes[::-1], strict=True
+            for client, (window, (data, enable)) in zip(
+                self.write[::-1], turned[::-1], strict=True
             ):
                 with m.If(window.wanted[index]):
                     m.d.comb += [
@@ -110,41 +110,36 @@ class Scratchpad(Component):
         return window
 
     def _write_window(self, m, number, client):
+        """The window of a writer, and its data and enables by (even word, odd word)."""
         window = self._window(m, f"write_window_{number}", client)
-        first = Signal(self._word_bytes)
-        second = Signal(self._word_bytes)
-        m.d.comb += [
-            Cat(first, second).eq(client.enable << client.address[: self._offset_bits]),
-            window.use_first.eq(first.any()),
-            window.use_second.eq(second.any()),
-        ]
-        return window
-
-    def _turn_write(self, m, number, client):
-        """Data and enables of a writer, each as its (even word, odd word)."""
         offset = client.address[: self._offset_bits]
         odd_first = client.address[self._offset_bits]
         turned = []
         for name, value, unit in (("data", client.data, 8), ("enable", client.enable, 1)):
             first = Signal(unit * self._word_bytes, name=f"{name}_{number}_first")
             second = Signal(unit * self._word_bytes, name=f"{name}_{number}_second")
-            m.d.comb += Cat(first, second).eq(value << (offset * unit))
+            with m.If(client.valid):
+                m.d.comb += Cat(first, second).eq(value << (offset * unit))
             turned.append((Mux(odd_first, second, first), Mux(odd_first, first, second)))
-        return turned
+        m.d.comb += [window.use_first.eq(first.any()), window.use_second.eq(second.any())]
+        return window, turned
 
     def _answer(self, m, client, window, words):
         """Turn what the sub-banks read in the cycle before to the window of a client."""
+        answering = Signal()
         address = Signal(self._offset_bits + 1)
         occupied = Signal.like(window.wanted)
+        m.d.sync += answering.eq(client.valid & client.ready)
         with m.If(client.valid & client.ready):
             m.d.sync += [address.eq(client.address), occupied.eq(window.wanted)]
         pair = []
         for parity in (EVEN, ODD):
-            word = Signal(8 * self._word_bytes)
+            word = Signal(8 * self._word_bytes, name=("even", "odd")[parity])
             for bank in range(self._banks):
                 with m.If(occupied[2 * bank + parity]):
                     m.d.comb += word.eq(words[2 * bank + parity])
             pair.append(word)
         even, odd = pair
-        window_bytes = Mux(address[-1], Cat(odd, even), Cat(even, odd))
-        m.d.comb += client.data.eq(window_bytes >> (address[:-1] << 3))
+        with m.If(answering):
+            window_bytes = Mux(address[-1], Cat(odd, even), Cat(even, odd))
+            m.d.comb += client.data.eq(window_bytes >> (address[:-1] << 3))

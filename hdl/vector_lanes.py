@@ -73,7 +73,10 @@ class VectorLanes(wiring.Component):
         wiring.connect(m, wiring.flipped(self.addition), addition_table.write)
 
         arrived = Signal()
-        m.d.sync += arrived.eq(self.row)
+        # Instruction and rows are some cycles apart, so the options may take another register on
+        # their way to every lane.
+        options = Signal.like(self.fields)
+        m.d.sync += [arrived.eq(self.row), options.eq(self.fields)]
         self._add_bias(m, arrived, requantize)
         residual = self._delay_residual(m, arrived)
         self._look_up(m, requantize, unary_table, addition_table, residual[-2], add_residual)

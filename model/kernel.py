@@ -106,7 +106,7 @@ class Sequencer(ABC):
 
     @abstractmethod
     def accepts_from(self) -> int | None:
-        """First cycle in which the next instruction can be accepted; None if not known yet."""
+        """First cycle, after the last issue, in which the engine accepts; None if not known yet."""
 
     @abstractmethod
     def begin(self, cycle: int, instruction: Instruction) -> None:
@@ -143,8 +143,6 @@ class Sequencer(ABC):
             if ready is None:
                 break
             cycle = max(self.queued[head], accepts, *ready)
-            if head:
-                cycle = max(cycle, self.starts[-1] + 1)
             self._semaphores.take(self.engine, instruction.waits, cycle)
             self.starts.append(cycle)
             self.waits.append(ready)

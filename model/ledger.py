@@ -64,14 +64,11 @@ def _wait_cycles(engine: Sequencer) -> list[int]:
     """
     totals = [0 for _ in Engine]
     previous_end = -1
-    for queued, start, end, waits in zip(
-        engine.queued, engine.starts, engine.ends, engine.waits, strict=True
-    ):
+    for queued, end, waits in zip(engine.queued, engine.ends, engine.waits, strict=True):
         waiting_from = max(queued, previous_end + 1)
         for producer, ready in enumerate(waits):
-            until = min(ready, start)
-            if until > waiting_from:
-                totals[producer] += until - waiting_from
-                waiting_from = until
+            if ready > waiting_from:
+                totals[producer] += ready - waiting_from
+                waiting_from = ready
         previous_end = end
     return totals

@@ -71,7 +71,7 @@ class StoreEngine(Sequencer):
         self._waiting.append(self._waiting.pop()._replace(ends_instruction=True))
         self._read_bases.append((first, read_base))
         if self.address_cycle == NEVER:
-            self._schedule(0)
+            self._schedule()
 
     def request(self) -> None:
         """Hand over the burst on AW; a STORE retires with its last response (T-ST-05)."""
@@ -84,21 +84,23 @@ class StoreEngine(Sequencer):
         self._responses.append(self._dram.response(last_sent))
         if burst.ends_instruction:
             self.retire(self._responses[-1])
-        self._schedule(self.address_cycle + 1)
+        self._schedule()
 
-    def _schedule(self, cycle: int) -> None:
-        """Find when the next burst is presented, from ``cycle`` on (T-ST-04)."""
+    def _schedule(self) -> None:
+        """Find when the next burst is presented (T-ST-04).
+
+        Reads and responses come one a cycle at most, so addresses do.
+        """
         if not self._waiting:
             self.address_cycle = NEVER
             return
         burst = self._waiting[0]
         read = self._read(burst.first, burst.read_base)
         assert read is not None, "all beats before a burst to present have been served"
-        cycle = max(cycle, read + STORE_READ_TO_WRITE_CYCLES)
+        self.address_cycle = read + STORE_READ_TO_WRITE_CYCLES
         oldest = len(self._responses) - self._config.max_outstanding_writes
         if oldest >= 0:
-            cycle = max(cycle, self._responses[oldest] + 1)
-        self.address_cycle = cycle
+            self.address_cycle = max(self.address_cycle, self._responses[oldest] + 1)
 
     def _read(self, beat: int, read_base: int) -> int | None:
         """Cycle in which a beat is read, None while that depends on a burst not yet served."""

@@ -1,4 +1,4 @@
-"""How a linear layer is cut into tiles: what is possible, and what it costs, in closed form.
+"""How a linear layer is cut into tiles, and what that costs, in closed form.
 
 A layer [M, K] x [K, N] is computed in blocks of ``rows`` x ``group_tiles`` n tiles, one block in an
 accumulator half. K is streamed in chunks of ``chunk_tiles``; an instruction covers
@@ -7,7 +7,6 @@ accumulator half. K is streamed in chunks of ``chunk_tiles``; an instruction cov
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,16 +15,13 @@ from arch.isa import INSTRUCTION_BYTES
 from arch.timing import (
     FETCH_TO_DISPATCH_CYCLES,
     MATRIX_PIPELINE_CYCLES,
+    PREFETCH_INSTRUCTIONS,
     VECTOR_PARAMETER_CYCLES,
     VECTOR_PIPELINE_CYCLES,
 )
 
-_INSTRUCTION_CYCLES = 256
-"""Work an instruction should bring, so that fetching it costs little."""
-_RUN_BEATS = 8
-"""Beats an activation run should have, so that outstanding bursts cover the latency."""
-_RUN_BYTES_LIMIT = (1 << 20) - 1
-_ROW_CANDIDATES = 24
+_DISTURBANCE = 1 / 64
+"""How much the work of one engine delays the others while they overlap."""
 
 
 @dataclass(frozen=True)
@@ -78,105 +74,21 @@ class Tiling:
 
 
 def ceil_div(value: int, divisor: int) -> int:
+    """``value / divisor``, rounded up."""
     return -(-value // divisor)
 
 
 def round_up(value: int, multiple: int) -> int:
+    """The least multiple of `multiple` that is not below `value`."""
     return ceil_div(value, multiple) * multiple
-
-
-def best_tilings(shape: Shape, config: Config, space: Partition, count: int) -> list[Tiling]:
-    """The `count` tilings of least estimated cycles, best first; there is always one."""
-    ranked = sorted(
-        (
-            (Estimate(shape, tiling, config, space).cycles, index, tiling)
-            for index, tiling in enumerate(_candidates(shape, config, space))
-        ),
-        key=lambda entry: entry[:2],
-    )
-    return [tiling for _, _, tiling in ranked[:count]]
-
-
-def _candidates(shape: Shape, config: Config, space: Partition) -> Iterator[Tiling]:
-    n_tiles = ceil_div(shape.n, config.cols)
-    for rows in _row_candidates(shape, config, space):
-        limit = min(
-            n_tiles,
-            _group_rows(shape, config, space) // rows,
-            space.parameter // (16 * config.cols),
-        )
-        groups = {limit} | {1 << bit for bit in range(limit.bit_length())}
-        balanced = {ceil_div(n_tiles, ceil_div(n_tiles, group)) for group in groups}
-        for group in sorted(balanced):
-            chunk = _chunk_tiles(rows, shape, config, space)
-            per_instruction = _instruction_tiles(rows, group, chunk, config, space)
-            yield Tiling(rows, group, per_instruction, chunk, n_outer=False)
-            if rows < shape.m and group < n_tiles:
-                yield Tiling(rows, group, per_instruction, chunk, n_outer=True)
-
-
-def _row_candidates(shape: Shape, config: Config, space: Partition) -> list[int]:
-    """Even cuts of M that leave room for two of everything a block needs, largest first."""
-    room = _group_rows(shape, config, space)
-    most = min(room, space.activation // (2 * config.word_bytes))
-    m = shape.m
-    fewest_blocks = ceil_div(m, most)
-    cuts: list[int] = []
-    blocks = fewest_blocks
-    while len(cuts) < _ROW_CANDIDATES and blocks <= m:
-        rows = ceil_div(m, blocks)
-        if not cuts or rows < cuts[-1]:
-            cuts.append(rows)
-        if rows <= config.rows // 2:
-            break
-        blocks = max(blocks + 1, blocks * 9 // 8)
-    return cuts
-
-
-def _group_rows(shape: Shape, config: Config, space: Partition) -> int:
-    """Rows times n tiles that an accumulator half and half of output and residual space hold."""
-    limits = [config.accumulator_depth]
-    for size, element_bytes in (
-        (space.output, shape.output_bytes),
-        (space.residual, shape.residual_bytes),
-    ):
-        if element_bytes:
-            limits.append(size // (2 * config.cols * element_bytes))
-    return min(limits)
-
-
-def _chunk_tiles(rows: int, shape: Shape, config: Config, space: Partition) -> int:
-    k_tiles = ceil_div(shape.k, config.rows)
-    tile_bytes = config.rows * config.cols
-    step = config.word_bytes // config.rows
-    wanted = max(
-        ceil_div(_RUN_BEATS * config.axi_bytes, config.rows),
-        ceil_div(_INSTRUCTION_CYCLES, max(rows, config.rows)),
-        step,
-    )
-    limit = min(
-        max(space.activation // 4 // rows // config.rows, step),
-        space.weight // 4 // tile_bytes,
-        _RUN_BYTES_LIMIT // tile_bytes,
-    )
-    chunk = min(k_tiles, wanted, limit)
-    even = ceil_div(k_tiles, ceil_div(k_tiles, chunk))
-    return min(round_up(even, step), chunk) if chunk >= step else even
-
-
-def _instruction_tiles(rows: int, group: int, chunk: int, config: Config, space: Partition) -> int:
-    """The largest divisor of `group` that the work wanted of an instruction asks for."""
-    chunk_bytes = chunk * config.rows * config.cols
-    wanted = min(
-        ceil_div(_INSTRUCTION_CYCLES, chunk * max(rows, config.rows)),
-        max(1, space.weight // 4 // chunk_bytes),
-    )
-    return max(tiles for tiles in range(1, min(group, wanted) + 1) if group % tiles == 0)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cycles of one layer on its own under one tiling: the slowest engine, start and tail."""
+    """Cycles of one layer on its own under one tiling: the slowest engine, start and tail.
+
+    Each engine is taken to be busy throughout or to wait for a busier one.
+    """
 
     shape: Shape
     tiling: Tiling
@@ -185,7 +97,15 @@ class Estimate:
 
     @property
     def cycles(self) -> float:
-        steady = max(self.matrix_cycles, self.vector_cycles, self.dram_cycles)
+        parts = (
+            self.matrix_cycles,
+            self.vector_cycles,
+            self.load_cycles,
+            self.store_cycles,
+            self.dram_cycles,
+            self.fetch_cycles,
+        )
+        steady = max(parts) + _DISTURBANCE * (sum(parts) - max(parts))
         return steady + self._start_cycles + self._tail_cycles + self._bubble_cycles
 
     @cached_property
@@ -258,39 +178,56 @@ class Estimate:
 
     @cached_property
     def _activation_pass_cycles(self) -> float:
-        """DRAM cycles to load all activations once, bounded by outstanding bursts."""
+        """LOAD cycles for all activations once; many short runs are bounded by the latency."""
         runs = self.shape.m * self._chunks
         if self._chunks == 1 and self.shape.k % self.config.word_bytes == 0:
             runs = self._blocks
         padded = round_up(self.shape.k, self.config.axi_bytes)
         return max(
-            self._cycles_of(self.shape.m * padded),
+            self._load_cycles_of(self.shape.m * padded),
             runs * self.config.dram_latency_cycles / self.config.max_outstanding_reads,
         )
 
     @property
-    def dram_cycles(self) -> float:
-        """Cycles in which DRAM moves data and instructions."""
-        per_block = self._blocks * self._groups
-        instructions = per_block * 2 + self._chunks * self._weight_loads * ceil_div(
-            self._n_tiles, self.tiling.instruction_tiles
-        )
-        instructions += (
-            per_block
-            * self._chunks
-            * ceil_div(self.tiling.group_tiles, self.tiling.instruction_tiles)
-        )
-        streamed = (
+    def _streamed_bytes(self) -> int:
+        """Bytes of weights, parameters and residuals that LOAD brings."""
+        return (
             self._weight_bytes * self._weight_loads
             + self._n_tiles * 8 * self.config.cols
-            + self.shape.m * self.shape.n * (self.shape.output_bytes + self.shape.residual_bytes)
-            + instructions * INSTRUCTION_BYTES
+            + self.shape.m * self.shape.n * self.shape.residual_bytes
         )
-        writes = self.shape.m * self._groups * self.config.dram_latency_cycles
-        return max(
-            self._cycles_of(streamed) + self._activation_pass_cycles * self._activation_loads,
-            writes / self.config.max_outstanding_writes if self._groups > 1 else 0,
-        )
+
+    @property
+    def load_cycles(self) -> float:
+        """Cycles of LOAD, bounded by what may be outstanding (rule T-LD-03)."""
+        activations = self._activation_loads * self._activation_pass_cycles
+        return self._load_cycles_of(self._streamed_bytes) + activations
+
+    @property
+    def store_cycles(self) -> float:
+        """Cycles of STORE, a burst for each row of a group unless rows touch (rule T-ST-04)."""
+        bursts = self.shape.m * self._groups if self._groups > 1 else self._blocks
+        return bursts * self.config.dram_latency_cycles / self.config.max_outstanding_writes
+
+    @cached_property
+    def _instructions(self) -> int:
+        parts = ceil_div(self.tiling.group_tiles, self.tiling.instruction_tiles)
+        loads = self._weight_loads * self._groups * parts * self._chunks
+        loads += self._activation_loads * self._blocks * self._chunks
+        return loads + self._blocks * self._groups * (parts * (self._chunks + 1) + 1)
+
+    @property
+    def dram_cycles(self) -> float:
+        """Cycles in which DRAM moves data and instructions."""
+        activations = self._activation_loads * self.shape.m * self.shape.k
+        outputs = self.shape.m * self.shape.n * self.shape.output_bytes
+        instructions = self._instructions * INSTRUCTION_BYTES
+        return self._cycles_of(self._streamed_bytes + activations + outputs + instructions)
+
+    @property
+    def fetch_cycles(self) -> float:
+        """Cycles in which the front end gets all instructions (rule T-FE-02)."""
+        return self._instructions * self.config.dram_latency_cycles / PREFETCH_INSTRUCTIONS
 
     @property
     def _weight_chunk_bytes(self) -> int:
@@ -325,8 +262,13 @@ class Estimate:
         load = late * self._activation_pass_cycles / self._blocks
         group = self.tiling.group_tiles * self._k_tiles
         pass_cycles = group * max(self.tiling.rows, self.config.rows)
-        weights = self._cycles_of(group * self.config.rows * self.config.cols)
+        weights = self._load_cycles_of(group * self.config.rows * self.config.cols)
         return (self._blocks - 1) * max(0.0, load + weights - pass_cycles)
 
     def _cycles_of(self, size: int) -> float:
         return size / self.config.dram_bytes_per_cycle
+
+    def _load_cycles_of(self, size: int) -> float:
+        """Cycles of LOAD for `size` bytes in long runs."""
+        window = self.config.read_window_beats * self.config.axi_bytes
+        return max(self._cycles_of(size), size * self.config.dram_latency_cycles / window)

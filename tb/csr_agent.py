@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cocotb.handle import HierarchyObject, LogicObject
-from cocotb_bus.drivers.amba import AXI4LiteMaster
+from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb_bus.drivers.amba import AXI4LiteMaster, AXIBurst
 
 from arch.registers import Counter, register_map
 
-_LOW_WORD = 0xFFFF_FFFF
+_EVERY_BYTE = 0b1111
+
+
+class _Master(AXI4LiteMaster):  # type: ignore[misc]  # cocotb-bus has no type hints
+    """AXI4LiteMaster that samples WREADY before the edge, as it does with every other signal.
+
+    Its own reads WREADY after the edge, which under Verilator with a clock in HDL is the value of
+    the next cycle: a slave that takes the data and lowers WREADY would never be seen to take it.
+    """
+
+    async def _send_write_data(
+        self,
+        address: int,
+        data: Sequence[int],
+        burst: AXIBurst,
+        size: int,
+        delay: int,
+        byte_enable: Sequence[int | None],
+        sync: bool,
+    ) -> None:
+        async with self.write_data_busy:
+            if sync:
+                await RisingEdge(self.clock)
+            self.bus.WDATA.value = data[0]
+            self.bus.WSTRB.value = _EVERY_BYTE
+            self.bus.WVALID.value = 1
+            await ReadOnly()
+            while not self.bus.WREADY.value:
+                await RisingEdge(self.clock)
+                await ReadOnly()
+            await RisingEdge(self.clock)
+            self.bus.WVALID.value = 0
 
 
 class CsrAgent:
     """Reads and writes the accelerator's registers through the ``csr_`` signals of a top."""
 
     def __init__(self, top: HierarchyObject, clock: LogicObject) -> None:
-        self._bus = AXI4LiteMaster(top, "csr", clock)
+        self._bus = _Master(top, "csr", clock)
         self._map = register_map()
 
     async def read(self, register: str) -> int:
@@ -39,4 +73,4 @@ class CsrAgent:
         return high << 32 | low
 
     async def _read_word(self, offset_bytes: int) -> int:
-        return int(await self._bus.read(offset_bytes)) & _LOW_WORD
+        return int(await self._bus.read(offset_bytes))

@@ -12,16 +12,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cycle_dma import LoadUnit, StoreUnit
+from cycle_memory import Burst, Memory
+
 from arch import timing
 from arch.config import Config
 from arch.isa import INSTRUCTION_BYTES, Engine, FillTable, Instruction, Table
-from cycle_memory import Burst, Memory
+from arch.registers import register_map
 
-OWN_STATES = {
-    "load": ("working", "wait_port", "wait_memory"),
-    "matrix": ("working", "fill"),
-    "vector": ("working", "wait_port", "fill"),
-    "store": ("working", "wait_port", "wait_memory"),
+IN_FLIGHT_STATE = {
+    Engine.LOAD: "wait_memory",
+    Engine.MATRIX: "fill",
+    Engine.VECTOR: "fill",
+    Engine.STORE: "wait_memory",
 }
 
 
@@ -57,15 +60,7 @@ class Machine:
         self.requested = self.dispatched = 0
         self.arrived: list[int] = []
         self.end_dispatched = False
-        self.load_bursts: deque[tuple[int, int, bool]] = deque()
-        self.load_out_bursts = self.load_out_beats = 0
-        self.load_stage: tuple[int, int, bool] | None = None
-        self.load_pad = 0
-        self.load_pad_owner = (0, False)
-        self.store_beats: deque[tuple[int, int, bool, bool]] = deque()
-        self.store_fifo: deque[int] = deque()
-        self.store_aw: deque[tuple[int, int, int, bool]] = deque()
-        self.store_out = 0
+        self.load, self.store = LoadUnit(self), StoreUnit(self)
         self.loader: deque[tuple[int, int, int, bool]] = deque()
         self.loader_left = 0
         self.reading = False
@@ -75,18 +70,14 @@ class Machine:
         self.drain: deque[tuple[int, int]] = deque()
         self.vector_steps: deque[str] = deque()
         self.vector_end: int | None = None
-        self.counters = dict.fromkeys(COUNTERS, 0)
+        self.counters = {
+            counter.name: 0
+            for counter in register_map().counters
+            if not counter.name.startswith("ledger_")
+        }
         self.ledger = {
-            e.name.lower(): dict.fromkeys(
-                (
-                    *OWN_STATES[e.name.lower()],
-                    *(f"wait_{p.name.lower()}" for p in Engine if p is not e),
-                    "done",
-                    "idle",
-                ),
-                0,
-            )
-            for e in Engine
+            engine.name.lower(): dict.fromkeys(states, 0)
+            for engine, states in register_map().ledger_states.items()
         }
 
     def count(self, name: str, amount: int = 1) -> None:
@@ -100,8 +91,7 @@ class Machine:
         self.ends[index] = self.t
 
         def apply() -> None:
-            got = self.units[engine].flight.popleft()
-            assert got == index, (engine, got, index, self.t)
+            assert self.units[engine].flight.popleft() == index
             for consumer in self.program[index].signals:
                 self.semaphores[engine, consumer] += 1
 
@@ -115,10 +105,10 @@ class Machine:
         self.memory.begin_cycle(self.t)
         self.vector()
         self.matrix()
-        self.store()
+        self.store.step()
         fetching = self.fetch()
-        self.load(fetching)
-        self.respond()
+        self.load.step(fetching)
+        self.store.respond()
         self.dispatch()
         for engine in Engine:
             self.issue(engine)
@@ -181,7 +171,8 @@ class Machine:
             unit.flight.append(unit.queue.popleft())
             for producer in Engine:
                 self.semaphores[producer, engine] -= self.program[index].waits[producer]
-            getattr(self, f"begin_{engine.name.lower()}")(index)
+            begin = (self.load.begin, self.begin_matrix, self.begin_vector, self.store.begin)
+            begin[engine](index)
 
         self.later.append(apply)
 
@@ -189,66 +180,12 @@ class Machine:
         """T-LD-02, T-ST-02, T-MX-01, T-VX-01."""
         flight = len(self.units[engine].flight)
         if engine is Engine.LOAD:
-            return not self.load_bursts and flight < timing.DMA_INSTRUCTIONS_IN_FLIGHT
+            return self.load.accepts(flight)
         if engine is Engine.STORE:
-            return not self.store_beats and flight < timing.DMA_INSTRUCTIONS_IN_FLIGHT
+            return self.store.accepts(flight)
         if engine is Engine.MATRIX:
             return not self.loader or self.last_weight_read
         return flight == 0
-
-    def runs(self, index: int) -> list[list[int]]:
-        """For each run, the beats of its bursts, found byte by byte (T-LD-01)."""
-        ins: Any = self.program[index]
-        result = []
-        for plane in range(ins.planes):
-            for run in range(ins.runs):
-                low = ins.dram_address + plane * ins.plane_dram_stride + run * ins.run_dram_stride
-                beats: dict[int, set[int]] = {}
-                for byte in range(low, low + ins.run_bytes):
-                    block = byte // self.c.burst_bytes
-                    beats.setdefault(block, set()).add(byte // self.c.axi_bytes)
-                result.append([len(beats[block]) for block in sorted(beats)])
-        return result
-
-    def begin_load(self, index: int) -> None:
-        runs = self.runs(index)
-        for r, run in enumerate(runs):
-            for b, beats in enumerate(run):
-                ends_run = b == len(run) - 1
-                self.load_bursts.append(
-                    (beats, index if ends_run else -1, ends_run and r == len(runs) - 1)
-                )
-
-    def load(self, fetching: bool) -> None:
-        """T-LD-03 to T-LD-06."""
-        open_ = self.load_out_bursts < self.c.max_outstanding_reads
-        if self.load_bursts and open_ and self.load_out_beats < self.c.read_window_beats:
-            if not fetching:
-                self.work(Engine.LOAD)
-                beats, index, ends = self.load_bursts[0]
-                self.memory.accept(self.t, Burst("load", beats, (index, ends)))
-                self.count("load_bursts")
-                self.later.append(lambda: self.load_requested(beats))
-        ready = not (self.load_stage and self.load_stage[1]) and self.load_pad <= 1
-        if self.load_stage or self.load_pad:
-            self.work(Engine.LOAD)
-        if self.load_stage:
-            index, pads, ends = self.load_stage
-            self.load_stage = None
-            if pads:
-                self.load_pad, self.load_pad_owner = pads, (index, ends)
-            elif ends:
-                self.retire(Engine.LOAD, index)
-        elif self.load_pad:
-            self.load_pad -= 1
-            if self.load_pad == 0 and self.load_pad_owner[1]:
-                self.retire(Engine.LOAD, self.load_pad_owner[0])
-        self.receive(ready)
-
-    def load_requested(self, beats: int) -> None:
-        self.load_bursts.popleft()
-        self.load_out_bursts += 1
-        self.load_out_beats += beats
 
     def receive(self, load_ready: bool) -> None:
         """The R channel: the first beat waits for its receiver (T-DRAM-03, T-LD-04)."""
@@ -261,71 +198,8 @@ class Machine:
         self.count(f"{burst.owner}_beats")
         if burst.owner == "fetch":
             self.arrived.append(self.t)
-            return
-        index, ends = burst.tag
-        last = beat == burst.beats - 1
-        pads = 0
-        if last and index >= 0:
-            ins: Any = self.program[index]
-            pads = -(-ins.pad_bytes // self.c.axi_bytes)
-            self.count("load_bytes", ins.run_bytes)
-            self.count("pad_bytes", ins.pad_bytes)
-        self.load_stage = (index, pads, ends and last)
-        self.later.append(lambda: self.load_received(last))
-
-    def load_received(self, last: bool) -> None:
-        self.load_out_beats -= 1
-        self.load_out_bursts -= last
-
-    def begin_store(self, index: int) -> None:
-        runs = self.runs(index)
-        for r, run in enumerate(runs):
-            for b, beats in enumerate(run):
-                ends = b == len(run) - 1 and r == len(runs) - 1
-                self.store_beats.append((index, beats, True, ends))
-                self.store_beats.extend((index, beats, False, ends) for _ in range(beats - 1))
-
-    def store(self) -> None:
-        """T-ST-03, T-ST-04."""
-        delay = timing.STORE_READ_TO_WRITE_CYCLES
-        if self.store_aw and self.store_out < self.c.max_outstanding_writes:
-            read, index, beats, ends = self.store_aw[0]
-            if self.t >= read + delay:
-                burst = Burst("store", beats, (index, ends))
-                self.later.append(lambda: self.memory.accept(self.t, burst))
-                self.later.append(self.store_aw.popleft)
-                self.later.append(lambda: setattr(self, "store_out", self.store_out + 1))
-                self.count("store_bursts")
-        can_read = bool(self.store_beats) and len(self.store_fifo) < timing.WRITE_FIFO_BEATS
-        sends = (
-            bool(self.store_fifo)
-            and self.t >= self.store_fifo[0] + delay
-            and self.memory.write_ready(self.t)
-        )
-        if can_read:
-            self.work(Engine.STORE)
-            index, beats, first, ends = self.store_beats[0]
-            if first:
-                entry = (self.t, index, beats, ends)
-                self.later.append(lambda: self.store_aw.append(entry))
-            self.later.append(self.store_beats.popleft)
-            self.later.append(lambda: self.store_fifo.append(self.t))
-        if sends:
-            self.work(Engine.STORE)
-            self.count("store_beats")
-            self.memory.write_beat(self.t)
-            self.later.append(self.store_fifo.popleft)
-
-    def respond(self) -> None:
-        """T-ST-05."""
-        if self.memory.responses and self.memory.responses[0][0] <= self.t:
-            _, burst = self.memory.responses.popleft()
-            index, ends = burst.tag
-            self.later.append(lambda: setattr(self, "store_out", self.store_out - 1))
-            if ends:
-                ins: Any = self.program[index]
-                self.count("store_bytes", ins.run_bytes * ins.runs * ins.planes)
-                self.retire(Engine.STORE, index)
+        else:
+            self.load.take(burst, beat)
 
     def begin_matrix(self, index: int) -> None:
         ins: Any = self.program[index]
@@ -405,25 +279,17 @@ class Machine:
     def account(self) -> None:
         """Section 7."""
         for engine, unit in self.units.items():
-            name = engine.name.lower()
             if unit.worked:
                 state = "working"
             elif unit.flight:
-                state = OWN_STATES[name][-1]
+                state = IN_FLIGHT_STATE[engine]
             elif unit.queue and (producer := self.lacking(engine)) is not None:
                 state = f"wait_{producer.name.lower()}"
             elif not unit.queue and self.end_dispatched:
                 state = "done"
             else:
                 state = "idle"
-            self.ledger[name][state] += 1
-
-
-COUNTERS = (
-    "cycles instructions load_instructions matrix_instructions vector_instructions "
-    "store_instructions macs mac_slots matrix_rows weight_tiles vector_rows fetch_bursts "
-    "fetch_beats load_bursts load_beats load_bytes pad_bytes store_bursts store_beats store_bytes"
-).split()
+            self.ledger[engine.name.lower()][state] += 1
 
 
 def run(program: Sequence[Instruction], config: Config, limit: int = 100_000) -> Outcome | None:

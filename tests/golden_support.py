@@ -13,6 +13,7 @@ TINY = load_config("tiny")
 R, C = TINY.rows, TINY.cols
 DATA = 0x4000
 DRAM_BYTES = 0x10000
+ACTIVATION, WEIGHT, PARAMETER = Buffer
 DEBUG = DebugInfo(workload="test", operators=(), operator_of=(), tensors=())
 
 
@@ -130,3 +131,26 @@ def accumulators(state: MachineState, first: int, count: int) -> np.ndarray:
     span = slice(first * 4 * C, (first + count) * 4 * C)
     assert memory.written[span].all()
     return memory.data[span].view("<i4").reshape(count, C)
+
+
+def int8(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def laid_out(*pieces: tuple[Buffer, int, bytes]) -> tuple[list, bytes]:
+    """LOADs that bring each piece to its place in its buffer, and the data they copy."""
+    loads, data = [], b""
+    for buffer, address, content in pieces:
+        data += bytes(-len(data) % 64)
+        loads.append(load(buffer, address, DATA + len(data), len(content)))
+        data += content
+    return loads, data
+
+
+def run_on(pieces: list[tuple[Buffer, int, bytes]], *program, config=TINY):
+    loads, data = laid_out(*pieces)
+    return execute(chained([*loads, *program]), data, config)
+
+
+def operands(x: np.ndarray, weights: bytes) -> list[tuple[Buffer, int, bytes]]:
+    return [(ACTIVATION, 0, padded(x, R).tobytes()), (WEIGHT, 0, weights)]

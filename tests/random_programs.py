@@ -22,11 +22,11 @@ from arch.isa import (
 
 def random_config(rng: Random) -> Config:
     """Narrow and slow, so that limits are met often."""
-    axi_bits = rng.choice((32, 32, 64, 128))
+    axi_bits = rng.choice((32, 32, 64, 128, 512))
     return Config(
         name="random",
         rows=rng.choice((4, 8)),
-        cols=rng.choice((4, 8)),
+        cols=16 if axi_bits == 512 else rng.choice((4, 8)),
         activation_buffer_kib=8,
         weight_buffer_kib=4,
         parameter_buffer_kib=4,
@@ -35,7 +35,7 @@ def random_config(rng: Random) -> Config:
         max_outstanding_reads=rng.choice((1, 2, 3, 32)),
         max_outstanding_writes=rng.choice((1, 2, 3, 32)),
         read_window_beats=rng.choice((1, 2, 7, 20, 64, 256)),
-        axi_data_bits=axi_bits if axi_bits <= 64 else 128,
+        axi_data_bits=axi_bits,
         dram_latency_cycles=rng.choice((4, 5, 9, 30, 100)),
         dram_bytes_per_cycle=rng.choice((1, 3, axi_bits // 8, axi_bits // 8)),
     )

@@ -144,3 +144,23 @@ def tying_terms(rng: np.random.Generator, codes: np.ndarray, scale: np.float32) 
     terms = np.where(rng.random(256) < 0.3, beside, terms)
     tiny = np.ldexp(rng.uniform(-1, 1, 256), rng.integers(-140, -8, 256))
     return np.where(rng.random(256) < 0.2, tiny, terms).astype(np.float32)
+
+
+def hair_sums() -> Iterator[tuple[int, np.float32, np.ndarray]]:
+    """``(code, scale, 256 terms)``: sums a hair from where the rounding to 24 bits becomes a tie.
+
+    One term of the sum has bits so low that only a sticky bit keeps them: of the first kind the
+    terms, of the second the product.
+    """
+    hairs = np.ldexp([0, 1, -1, 1.25, -1.25, 0.75], -36)[np.arange(256) % 6].astype(np.float32)
+    for whole in range(1, 120):
+        msb = whole.bit_length() - 1
+        half_place = 2.0 ** (msb - 24)
+        for side in (-1, 1):
+            boundary = ((2 * whole + 1) << (23 - msb)) + side
+            code = next((code for code in range(3, 128, 2) if boundary % code == 0), None)
+            if code is not None:
+                yield code, np.float32(boundary // code * half_place), hairs
+        ties = np.resize(np.float32([whole + 0.5, -whole - 0.5]), 256)
+        yield 1, np.float32(half_place * (1 + 2.0**-23)), ties
+        yield -1, np.float32(half_place * (1 + 2.0**-23)), ties

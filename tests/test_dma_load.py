@@ -14,9 +14,7 @@ from arch.timing import DMA_INSTRUCTIONS_IN_FLIGHT
 LOAD_ID = 1
 
 
-def expected_buffers(
-    config: Config, program: list[Load], seed: int = 0
-) -> dict[Buffer, bytearray]:
+def expected_buffers(config: Config, program: list[Load], seed: int = 0) -> dict[Buffer, bytearray]:
     """The buffers after I-01, from the same seeded contents as the run."""
     start = run_load(config, [], seed=seed)
     for load in program:
@@ -88,9 +86,7 @@ def test_strides_wrap_and_may_be_negative() -> None:
 def test_parameter_words_are_filled_by_aligned_beats() -> None:
     """B-05: addresses on both sides are equal modulo a beat."""
     config = small_config()
-    load = Load(
-        buffer=Buffer.PARAMETER, buffer_address=68, dram_address=1028, run_bytes=200
-    )
+    load = Load(buffer=Buffer.PARAMETER, buffer_address=68, dram_address=1028, run_bytes=200)
     assert run_load(config, [load]).buffers == expected_buffers(config, [load])
 
 
@@ -177,7 +173,7 @@ def test_no_more_loads_are_in_flight_than_the_rule_allows() -> None:
     config = small_config(dram_latency_cycles=100)
     load = Load(buffer=Buffer.ACTIVATION, buffer_address=0, dram_address=0, run_bytes=8)
     run = run_load(config, [load] * (DMA_INSTRUCTIONS_IN_FLIGHT + 1))
-    assert run.issues[: DMA_INSTRUCTIONS_IN_FLIGHT] == list(range(0, 16, 2))
+    assert run.issues[:DMA_INSTRUCTIONS_IN_FLIGHT] == list(range(0, 16, 2))
     assert run.issues[-1] == run.retires[0] + 1
 
 

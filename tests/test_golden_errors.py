@@ -2,8 +2,11 @@
 
 import pytest
 from golden_support import (
+    ACTIVATION,
     DATA,
     DRAM_BYTES,
+    PARAMETER,
+    WEIGHT,
     chained,
     execute,
     gemm,
@@ -15,8 +18,6 @@ from golden_support import (
 
 from arch.isa import Addition, Buffer, FillTable
 from golden.errors import GoldenError
-
-ACTIVATION, WEIGHT, PARAMETER = Buffer
 
 LOADED = [load(ACTIVATION, 0, DATA, 0x100), load(WEIGHT, 0, DATA, 0x100)]
 PARAMETERS = load(PARAMETER, 0, DATA, 0x100)

@@ -236,6 +236,34 @@ def test_add_through_the_table_equals_onnx_runtime(element):
         np.testing.assert_array_equal(got, expected.astype(np.int64))
 
 
+# b scale and zero point, a's, y's; a, b, and their sum, by ONNX Runtime. Not fusing the inner
+# product of the constant c changes each of these sums by one.
+ADDITION_PINNED = [
+    ((0.789, 30, 0.138020843, 190, 0.166666672, 99), 94, 30, 20),
+    ((0.536, 113, 0.146875009, 212, 0.2, 225), 180, 38, 1),
+    ((0.427, 32, 0.0431547612, 213, 0.0476190485, 114), 101, 32, 12),
+    ((0.527, 31, 0.0795454532, 232, 0.0909090936, 218), 4, 31, 18),
+    ((0.598, 5, 0.03125, 97, 0.0666666701, 115), 49, 5, 92),
+    ((0.177, 51, 0.0323275849, 158, 0.0344827585, 54), 118, 51, 16),
+]
+
+
+@pytest.mark.parametrize(("constants", "a", "b", "expected"), ADDITION_PINNED)
+def test_addition_table_gives_the_pinned_results(constants, a, b, expected):
+    ra, table = addition_table(*constants, signed=False)
+    assert add_table(a, b, ra, table) == expected
+    b_scale, b_zero, a_scale, a_zero, y_scale, y_zero = (
+        np.float32(value) if isinstance(value, float) else np.uint8(value) for value in constants
+    )
+    # ONNX Runtime swaps the operands, and with them the roundings of c, where one has one element.
+    arrays = qlinear_arrays(
+        a=(np.full(8, a, np.uint8), a_scale, a_zero),
+        b=(np.full(8, b, np.uint8), b_scale, b_zero),
+        y=(None, y_scale, y_zero),
+    )
+    assert (run_onnx("QLinearAdd", arrays, "com.microsoft") == expected).all()
+
+
 def round_to_24_bits(value: Fraction) -> Fraction:
     if value == 0:
         return value

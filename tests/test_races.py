@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from golden_support import (
+    ACTIVATION,
     DATA,
+    PARAMETER,
     TINY,
+    WEIGHT,
     C,
     chained,
     execute,
@@ -18,12 +21,11 @@ from golden_support import (
 
 from arch.errors import AssayError
 from arch.happens_before import happens_before
-from arch.isa import Addition, Buffer, End, Engine, FillTable, Instruction, Table
+from arch.isa import Addition, End, Engine, FillTable, Instruction, Table
 from arch.timing import SEMAPHORE_MAX
 from golden.errors import GoldenError
 from golden.machine import run
 
-ACTIVATION, WEIGHT, PARAMETER = Buffer
 LOAD, MATRIX, VECTOR, STORE = (1 << engine for engine in Engine)
 ONES = bytes.fromhex("0000803f") * 256  # float32 1.0, also as a bias, as bytes, as a table
 OUT = 0x1000
@@ -50,15 +52,16 @@ def two_tiles() -> list[Instruction]:
         FillTable(table=Table.UNARY, parameter_address=0, wait_load=1),
         FillTable(table=Table.ADDITION, parameter_address=0),
         gemm(4, 4, 4, wait_load=1, signal=LOAD | VECTOR),
-        with_fields(layer, wait_matrix=1, signal=LOAD | MATRIX | STORE),
-        store(OUT, 0x8000, 16, wait_vector=1, signal=LOAD | VECTOR),
+        with_fields(layer, wait_matrix=1, signal=MATRIX | STORE),
+        store(OUT, 0x8000, 16, wait_vector=1, signal=VECTOR),
     ]
     second = [
         load(WEIGHT, 0, DATA + 64, 0x40, wait_matrix=1),
-        load(ACTIVATION, 0, 0x8000, 16, wait_store=1, wait_vector=1, signal=MATRIX),
+        load(ACTIVATION, 0, DATA + 64, 16, signal=MATRIX),
         gemm(4, 4, 4, wait_load=1, wait_vector=1, signal=VECTOR),
         with_fields(layer, wait_matrix=1, wait_store=1, signal=STORE),
-        store(OUT, 0x8000, 16, wait_vector=1),
+        store(OUT, 0x8000, 16, wait_vector=1, signal=LOAD),
+        load(ACTIVATION, 0x800, 0x8000, 16, wait_store=1),
     ]
     return first + second
 
@@ -104,6 +107,7 @@ def test_a_race_does_not_depend_on_the_garbage(seed):
 
 LOAD_A = load(ACTIVATION, 0, DATA, 0x40)
 LOAD_W = load(WEIGHT, 0, DATA, 0x40)
+LAYER = chained([LOAD_A, LOAD_W, load(PARAMETER, 0, DATA, 0x40), gemm(4, 4, 4), vector(4, 4)])
 RACES = {
     "read after write, activation buffer": (
         [LOAD_A, store(0x20, 0x8000, 4)],
@@ -117,21 +121,20 @@ RACES = {
     ),
     "write after write, activation buffer": (
         [
-            *chained([LOAD_A, LOAD_W, load(PARAMETER, 0, DATA, 0x40), gemm(4, 4, 4)]),
+            *LAYER[:4],
             load(ACTIVATION, OUT + 5, DATA, 1),
-            vector(4, 4, wait_matrix=1),
+            LAYER[4],
         ],
         r"instruction 5 \(VECTOR: .*\): byte 0x1005 of activation: "
         r"instruction 4 \(LOAD: .*\) writes it",
     ),
     "read after write, DRAM": (
         [*chained([LOAD_A, store(0, 0x8000, 4)]), load(ACTIVATION, 0x80, 0x8003, 1)],
-        r"instruction 2 \(LOAD: .*\): dram: .*never written|"
         r"instruction 2 \(LOAD: .*\): byte 0x8003 of dram: instruction 1 \(STORE: .*\) writes it",
     ),
     "write after read, DRAM": (
-        [*chained([LOAD_A, store(0, DATA + 128, 4)]), LOAD_A, load(WEIGHT, 0, DATA + 144, 4), store(0, DATA + 147, 1)],
-        r"instruction 4 \(STORE: .*\): byte 0x0 of activation: instruction 2 \(LOAD: .*\) writes",
+        [with_fields(LOAD_A, signal=STORE), LOAD_W, store(0, DATA + 0x3F, 1, wait_load=1)],
+        r"instruction 2 \(STORE: .*\): byte 0x403f of dram: instruction 1 \(LOAD: .*\) reads it",
     ),
     "write after read, weight buffer": (
         [*chained([LOAD_A, LOAD_W, gemm(4, 4, 4)]), LOAD_W],
@@ -146,7 +149,7 @@ RACES = {
     ),
     "write after read, accumulator": (
         [
-            *chained([LOAD_A, LOAD_W, load(PARAMETER, 0, DATA, 0x40), gemm(4, 4, 4), vector(4, 4)]),
+            *LAYER,
             gemm(4, 4, 4, accumulator_address=2),
         ],
         r"instruction 5 \(MATRIX: .*\): byte 0x20 of accumulator: "
@@ -158,7 +161,6 @@ RACES = {
 @pytest.mark.parametrize("name", RACES)
 def test_an_unordered_access_names_both_instructions_and_the_byte(name):
     program, message = RACES[name]
-    # The LOAD before the last instruction signals nobody: every wait of the chain stays paired.
     with pytest.raises(GoldenError, match=message):
         execute(program, ONES)
 
@@ -185,6 +187,18 @@ def test_disjoint_bytes_of_one_word_do_not_race():
     execute(program, ONES)
     with pytest.raises(GoldenError, match="byte 0x2 of activation"):
         execute([*program, store(0, 0x8000, 3)], ONES)
+
+
+def test_the_gaps_between_runs_do_not_race():
+    strided = load(ACTIVATION, 0, DATA, 2, runs=3, run_dram_stride=2, run_buffer_stride=8)
+    program = [
+        load(ACTIVATION, 2, DATA, 6, signal=STORE),
+        strided,
+        store(2, 0x8000, 6, wait_load=1),
+    ]
+    execute(program, ONES)
+    with pytest.raises(GoldenError, match="byte 0x8 of activation"):
+        execute([load(ACTIVATION, 0, DATA, 16), *program, store(8, 0x8000, 1)], ONES)
 
 
 def test_orders_carry_over_a_third_engine():

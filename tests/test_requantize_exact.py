@@ -16,6 +16,7 @@ from requantize_operands import (
     RequantizeCase,
     addition_cases,
     code_range,
+    hair_sums,
     requantize_cases,
     tying_terms,
 )
@@ -120,7 +121,7 @@ def check(name: str, case: object, actual: np.ndarray, expected: np.ndarray) -> 
 
 def test_requantize_equals_golden_and_onnx_runtime(lanes: LanePipeline) -> None:
     """N-01: every zero point of int8 and uint8, seven kinds of operands for each."""
-    cases = list(requantize_cases(np.random.default_rng(SEED), rows=160))
+    cases = list(requantize_cases(np.random.default_rng(SEED), rows=320))
     batches = [
         Batch(
             instruction(code_type(case.signed), zero_point=case.zero_point),
@@ -199,3 +200,15 @@ def test_addition_rounds_near_ties_exactly(lanes: LanePipeline) -> None:
     for batch, results, golden in zip(batches, lanes.run(batches), expected, strict=True):
         signed = batch.instruction.element_type == ElementType.INT8
         check("RTL and golden", batch, as_codes(results, signed), golden)
+
+
+def test_addition_tells_a_tie_from_a_hair_beyond(lanes: LanePipeline) -> None:
+    """N-02: what lies below the window of the adder decides as its sticky bit."""
+    b = np.arange(256, dtype=np.uint8).reshape(-1, LANES)
+    sums = [
+        (np.full(b.shape, code, np.int8), b, int(scale.view(np.uint32)), terms)
+        for code, scale, terms in hair_sums()
+    ]
+    results = lanes.run([addition_batch(*operands) for operands in sums])
+    for operands, actual in zip(sums, results, strict=True):
+        check("RTL and golden", operands, as_codes(actual, True), golden_add(*operands))

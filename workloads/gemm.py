@@ -15,7 +15,8 @@ from arch.isa import ElementType
 from workloads.graph import Graph, Linear, Tensor
 
 _SHAPE = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
-_EXTENT_LIMIT = 65535
+_ELEMENT_LIMIT = 1 << 28
+"""Of the three matrices together, so that a slip of the finger does not fill the host."""
 _OUTPUT_DEVIATION = 45.0
 """Standard deviation of the outputs, in steps: the int8 range is used, and a few saturate."""
 _BIAS_DEVIATIONS = 0.5
@@ -29,7 +30,7 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     Raises
     ------
     AssayError
-        Not three numbers from 1 up.
+        Not three numbers from 1 up, or more elements than ``_ELEMENT_LIMIT``.
     """
     match = _SHAPE.fullmatch(text)
     if match is None:
@@ -38,8 +39,14 @@ def parse_shape(text: str) -> tuple[int, int, int]:
         )
     m, k, n = (int(group) for group in match.groups())
     for key, value in (("M", m), ("K", k), ("N", n)):
-        if not 1 <= value <= _EXTENT_LIMIT:
-            raise AssayError(f"gemm:{text}: {key} = {value} must be 1 to {_EXTENT_LIMIT}")
+        if value < 1:
+            raise AssayError(f"gemm:{text}: {key} = {value} must be at least 1")
+    elements = m * k + k * n + m * n
+    if elements > _ELEMENT_LIMIT:
+        raise AssayError(
+            f"gemm:{text}: {elements} elements are more than {_ELEMENT_LIMIT}: "
+            "choose a smaller shape"
+        )
     return m, k, n
 
 

@@ -7,7 +7,6 @@ with the same properties `inputs` and `output`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,15 +15,16 @@ from numpy.typing import NDArray
 from arch.errors import AssayError
 from arch.isa import Addition, ElementType
 
-DTYPES: dict[ElementType, type[np.signedinteger] | type[np.unsignedinteger]] = {
-    ElementType.INT8: np.int8,
-    ElementType.UINT8: np.uint8,
-    ElementType.INT16: np.int16,
+DTYPES: dict[ElementType, np.dtype[np.integer]] = {
+    ElementType.INT8: np.dtype(np.int8),
+    ElementType.UINT8: np.dtype(np.uint8),
+    ElementType.INT16: np.dtype(np.int16),
 }
 
 _LEAST_NORMAL = float(np.finfo(np.float32).tiny)
+_ADDITION_TERM_LIMIT = 1 << 26
+"""Rule N-02: the bound on both terms of an addition by table."""
 _NAME_CHARACTERS = 20
-_EXTENT_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,8 @@ class Tensor:
     def __post_init__(self) -> None:
         _check_name("tensor", self.name)
         for key, value in (("rows", self.rows), ("cols", self.cols)):
-            if not 1 <= value < _EXTENT_LIMIT:
-                raise AssayError(
-                    f"tensor '{self.name}': {key} = {value} must be 1 to {_EXTENT_LIMIT - 1}"
-                )
+            if value < 1:
+                raise AssayError(f"tensor '{self.name}': {key} = {value} must be at least 1")
 
     @property
     def bytes(self) -> int:
@@ -98,10 +96,11 @@ class Residual:
             return
         if self.table is None or self.table.shape != (256,) or self.table.dtype != np.float32:
             raise AssayError(f"residual '{name}': TABLE addition needs a table of 256 float32")
-        if not 256 * abs(self.scale) < 2**26 or not np.all(np.abs(self.table) < 2**26):
+        least, limit = _LEAST_NORMAL, _ADDITION_TERM_LIMIT
+        if not (least <= self.scale < limit / 256 and np.all(np.abs(self.table) < limit)):
             raise AssayError(
-                f"residual '{name}': scale or table reaches 2^26 output steps: raise the output "
-                "scale of the operator"
+                f"residual '{name}': scale {self.scale:g} must be positive and normal, and "
+                "neither 256 x scale nor the table may reach 2^26: raise the output scale"
             )
 
 
@@ -260,7 +259,7 @@ def check_inputs(graph: Graph, inputs: dict[str, NDArray[np.generic]]) -> None:
         if array.shape != (tensor.rows, tensor.cols) or array.dtype != dtype:
             raise AssayError(
                 f"graph input '{tensor.name}' is {_describe(array)}, must be "
-                f"{np.dtype(dtype).name} {[tensor.rows, tensor.cols]}"
+                f"{dtype.name} {[tensor.rows, tensor.cols]}"
             )
 
 
@@ -286,5 +285,3 @@ def _check_name(kind: str, name: str) -> None:
 
 def _describe(array: NDArray[np.generic]) -> str:
     return f"{array.dtype} {list(array.shape)}"
-
-

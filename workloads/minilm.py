@@ -28,6 +28,7 @@ _DIGESTS = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+_LAYER = "encoder.layer.0."
 _HEADS = 12
 _EPSILON = 1e-12
 
@@ -47,7 +48,8 @@ class Parameters:
         centred = x - x.mean(axis=-1, keepdims=True)
         variance = np.mean(centred**2, axis=-1, keepdims=True)
         scaled = centred / np.sqrt(variance + np.float32(_EPSILON))
-        return scaled * self.values[f"{name}.weight"] + self.values[f"{name}.bias"]
+        normal: Floats = scaled * self.values[f"{name}.weight"] + self.values[f"{name}.bias"]
+        return normal
 
 
 @cache
@@ -55,8 +57,8 @@ def load_parameters() -> Parameters:
     """Embeddings and layer 0."""
     path = _locate("model.safetensors")
     with safe_open(path, framework="np") as tensors:
-        wanted = [n for n in tensors.keys() if n.startswith(("embeddings.", "encoder.layer.0."))]
-        return Parameters({name: tensors.get_tensor(name) for name in wanted})
+        names = [n for n in list(tensors.keys()) if n.startswith(("embeddings.", _LAYER))]
+        return Parameters({name: tensors.get_tensor(name) for name in names})
 
 
 def tokenize(sentences: Sequence[str]) -> list[list[int]]:
@@ -80,7 +82,7 @@ def embed(parameters: Parameters, tokens: Sequence[int]) -> Floats:
 
 def attend(parameters: Parameters, hidden: Floats) -> Floats:
     """Self-attention of layer 0 with residual and normalisation: [tokens, 384] to the same."""
-    prefix = "encoder.layer.0.attention"
+    prefix = f"{_LAYER}attention"
     query, key, value = (
         parameters.linear(f"{prefix}.self.{name}", hidden).reshape(len(hidden), _HEADS, -1)
         for name in ("query", "key", "value")
@@ -95,8 +97,8 @@ def attend(parameters: Parameters, hidden: Floats) -> Floats:
 
 def gelu(x: Floats) -> Floats:
     """``x * Phi(x)`` with the error function."""
-    erf = np.frompyfunc(math.erf, 1, 1)(x / math.sqrt(2)).astype(np.float32)
-    return x * (1 + erf) / 2
+    erf: Floats = np.frompyfunc(math.erf, 1, 1)(x / math.sqrt(2)).astype(np.float32)
+    return (x * (1 + erf) / 2).astype(np.float32)
 
 
 def _locate(name: str) -> Path:

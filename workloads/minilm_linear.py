@@ -38,7 +38,7 @@ def minilm_linear() -> tuple[Graph, dict[str, NDArray[np.generic]]]:
     codes["sum"] = symmetric(calibration["sum"], ElementType.INT16, _SUM_MARGIN)
     graph = _graph(parameters, codes)
     values = float_activations(parameters, "sentences.txt")
-    inputs = {
+    inputs: dict[str, NDArray[np.generic]] = {
         "hidden": codes["hidden"].quantize(values["hidden"][:TOKENS]),
         "attended": codes["attended"].quantize(values["attended"][:TOKENS]),
         "residual": codes["sum"].quantize(values["attended"][:TOKENS]),
@@ -127,4 +127,4 @@ def _linear(
 
 def _gelu_table(source: Quantization, target: Quantization) -> UnaryTable:
     codes = np.arange(256, dtype=np.uint8).view(np.int8)
-    return UnaryTable(target.quantize(gelu(source.dequantize(codes))))
+    return UnaryTable(target.quantize(gelu(source.dequantize(codes))).astype(np.int8))

@@ -21,10 +21,10 @@ class Quantization:
     scale: np.float32
     zero_point: int = 0
 
-    def quantize(self, x: Floats) -> NDArray[np.generic]:
+    def quantize(self, x: Floats) -> NDArray[np.integer]:
         """Codes: ``rint(x / scale) + zero_point``, half to even, saturated."""
         low, high = self.element_type.low, self.element_type.high
-        codes = np.clip(np.rint(x / self.scale) + self.zero_point, low, high)
+        codes: Floats = np.clip(np.rint(x / self.scale) + self.zero_point, low, high)
         return codes.astype(DTYPES[self.element_type])
 
     def dequantize(self, codes: NDArray[np.generic]) -> Floats:
@@ -35,7 +35,7 @@ def asymmetric(x: Floats, element_type: ElementType) -> Quantization:
     """Codes that span the range of `x` and 0, which is exact."""
     low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
     scale = np.float32((high - low) / (element_type.high - element_type.low))
-    zero_point = int(np.clip(np.rint(element_type.low - low / scale), *_range(element_type)))
+    zero_point = int(np.rint(element_type.low - low / scale))
     return Quantization(element_type, scale, zero_point)
 
 
@@ -68,7 +68,3 @@ def quantize_linear(
         bias=np.rint(bias / accumulator_scale).astype(np.int32),
         scale=accumulator_scale / target.scale,
     )
-
-
-def _range(element_type: ElementType) -> tuple[int, int]:
-    return element_type.low, element_type.high

@@ -47,8 +47,10 @@ def load(name: str, seed: int = 0) -> Workload:
     Raises
     ------
     AssayError
-        The name is unknown or its shape is malformed.
+        The name is unknown, its shape is malformed, or the seed is negative.
     """
+    if seed < 0:
+        raise AssayError(f"seed = {seed} must be at least 0")
     family, colon, shape = name.partition(":")
     if family == "gemm" and colon:
         return Workload(name, *gemm(shape, seed))

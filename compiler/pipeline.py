@@ -11,13 +11,15 @@ from arch.config import Config
 from arch.image import PROGRAM_ALIGNMENT_BYTES, DebugInfo, Image, OperatorInfo, build_image
 from arch.isa import INSTRUCTION_BYTES, End, Instruction, encode_program
 from compiler.dependencies import dependencies
+from compiler.emitter import Emitter
 from compiler.layout import Layout, lay_out
-from compiler.lower import Lowering
+from compiler.linear import LinearLowering
 from compiler.schedule import order_of_issue
 from compiler.step import Step
 from compiler.synchronize import synchronize
 from compiler.verify import reject_races
-from model.tiling import Partition, Shape, best_tilings, partition
+from model.tile_search import best_tilings
+from model.tiling import Partition, Shape, Tiling, partition
 from workloads.graph import Graph, Linear, check_inputs
 
 
@@ -32,16 +34,17 @@ def compile(graph: Graph, inputs: dict[str, NDArray[np.generic]], config: Config
     """
     check_inputs(graph, inputs)
     layout = lay_out(graph, inputs, config)
-    space = partition(config, any(operator.residual for operator in graph.operators))
-    lowering = Lowering(config, layout, space)
+    has_residual = any(operator.residual is not None for operator in graph.operators)
+    emitter = Emitter(config, layout, partition(config, has_residual))
     for index, operator in enumerate(graph.operators):
-        lowering.add(operator, index, choose_tiling(operator, config, space))
-    steps, program = order_and_synchronize(lowering.steps, config)
+        emitter.operator = index
+        LinearLowering(emitter, operator, _tiling(operator, config, emitter.space)).run()
+    steps, program = _order_and_synchronize(emitter.steps, config)
     reject_races(program, steps)
     return _image(graph, config, layout, steps, program)
 
 
-def choose_tiling(operator: Linear, config: Config, space: Partition):
+def _tiling(operator: Linear, config: Config, space: Partition) -> Tiling:
     residual = operator.residual
     shape = Shape(
         operator.input.rows,
@@ -53,7 +56,7 @@ def choose_tiling(operator: Linear, config: Config, space: Partition):
     return best_tilings(shape, config, space, 1)[0]
 
 
-def order_and_synchronize(
+def _order_and_synchronize(
     steps: Sequence[Step], config: Config
 ) -> tuple[list[Step], list[Instruction]]:
     """The steps in the order of the program, and the program with END."""
@@ -82,9 +85,7 @@ def _image(
         operator_of=(*(step.operator for step in steps), -1),
         tensors=tuple(layout.tensors[tensor.name] for tensor in graph.tensors),
     )
-    return build_image(
-        config, address, encode_program(program), layout.sections, layout.end, debug
-    )
+    return build_image(config, address, encode_program(program), layout.sections, layout.end, debug)
 
 
 def _operator_info(operator: Linear) -> OperatorInfo:

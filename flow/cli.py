@@ -1,0 +1,184 @@
+"""The ``assay`` command.
+
+Exit status: 0 pass; 1 mismatch or a counter out of its bound; 2 bad input, said in one line on
+stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from arch.config import Config, load_config
+from arch.errors import AssayError
+from arch.image import load_image
+from flow import report
+from flow.run import Program, compile_workload, predict_program, run
+from flow.simulate import SimulationError
+from flow.toolchain import check_simulator
+from workloads import registry
+
+IMAGE_SUFFIX = ".assay"
+
+_PASS, _FAIL, _BAD_INPUT = 0, 1, 2
+
+app = typer.Typer(
+    help="Puts an AI accelerator to the test: RTL against golden model and analytical model.",
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+)
+
+_Name = Annotated[
+    str, typer.Argument(metavar="WORKLOAD", help="A workload or an image file (*.assay).")
+]
+_ConfigName = Annotated[
+    str, typer.Option("--config", metavar="NAME|FILE", help="A named configuration or TOML file.")
+]
+_Seed = Annotated[int, typer.Option(min=0, help="Of seeded numbers and of garbage in memories.")]
+_Inputs = Annotated[
+    Path | None, typer.Option(metavar="FILE.npz", help="Graph inputs, by name.")
+]
+
+
+@app.command("run")
+def run_command(
+    workload: _Name,
+    config: _ConfigName = "base",
+    sim: Annotated[str, typer.Option(metavar="verilator|icarus")] = "verilator",
+    memory: Annotated[str, typer.Option(metavar="fast", help="The memory model.")] = "fast",
+    seed: _Seed = 0,
+    inputs: _Inputs = None,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the result here.")
+    ] = None,
+    outputs: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz", help="Write what the RTL computed here.")
+    ] = None,
+) -> None:
+    """Run a workload through RTL; compare every byte and every counter."""
+    if memory != "fast":
+        raise AssayError(f"no memory '{memory}': give fast")
+    chosen = load_config(config)
+    simulator = check_simulator(sim)
+    messages = report.console(stderr=True)
+    for path in (json, outputs):
+        _check_writable(path)
+    program = _program(workload, chosen, seed, inputs)
+    finished = run(
+        program, chosen, simulator, seed=seed, notify=lambda text: messages.print(f"... {text}")
+    )
+    if json is not None:
+        json.write_text(finished.result.model_dump_json(indent=2) + "\n")
+    if outputs is not None:
+        np.savez(outputs, allow_pickle=False, **finished.outputs)
+    report.print_result(finished.result, report.console())
+    raise typer.Exit(_PASS if finished.result.passed else _FAIL)
+
+
+@app.command("predict")
+def predict_command(
+    workload: _Name,
+    config: _ConfigName = "base",
+    seed: _Seed = 0,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the prediction here.")
+    ] = None,
+) -> None:
+    """Predict cycles, counters and ledger of a workload without any RTL."""
+    chosen = load_config(config)
+    _check_writable(json)
+    predicted, _ = predict_program(_program(workload, chosen, seed, None).image, chosen)
+    if json is not None:
+        json.write_text(predicted.model_dump_json(indent=2) + "\n")
+    report.print_prediction(predicted, report.console())
+
+
+@app.command("compile")
+def compile_command(
+    workload: _Name,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE.assay", help="The file to write.")],
+    config: _ConfigName = "base",
+    seed: _Seed = 0,
+    inputs: _Inputs = None,
+) -> None:
+    """Compile a workload to a program image, to run or predict it later."""
+    _check_writable(image)
+    _program(workload, load_config(config), seed, inputs).image.save(image)
+
+
+@app.command("workloads")
+def workloads_command() -> None:
+    """List the workloads."""
+    for name, description in registry.names().items():
+        typer.echo(f"{name:16} {description}")
+
+
+@app.command("bench")
+def bench_command(
+    workload: _Name = "gemm:128x768x768",
+    config: _ConfigName = "base",
+    seed: _Seed = 0,
+    runs: Annotated[int, typer.Option(min=1, help="Of each kind, alternating.")] = 5,
+) -> None:
+    """Measure simulated kHz under cocotb and of the same model in a bare C++ loop."""
+    # Imported here: nothing else needs it.
+    from flow.bench import bench
+
+    chosen = load_config(config)
+    program = _program(workload, chosen, seed, None)
+    bench(program, chosen, seed=seed, runs=runs, to=report.console())
+
+
+def _program(name: str, config: Config, seed: int, inputs: Path | None) -> Program:
+    if name.endswith(IMAGE_SUFFIX):
+        if inputs is not None:
+            raise AssayError("--inputs is for workloads: an image holds its inputs already")
+        return Program(name, load_image(Path(name)), None)
+    workload = registry.load(name, seed)
+    if inputs is not None:
+        workload = registry.Workload(workload.name, workload.graph, _read_arrays(inputs))
+    return compile_workload(workload, config)
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError) as error:
+        raise AssayError(f"{path}: not a readable .npz file: {error}") from None
+
+
+def _check_writable(path: Path | None) -> None:
+    if path is not None and not path.resolve().parent.is_dir():
+        raise AssayError(f"{path}: cannot be written: there is no folder {path.resolve().parent}")
+
+
+def main() -> None:
+    """Entry point: turns every error of the user into one line and status 2."""
+    sys.exit(_main(sys.argv[1:]))
+
+
+def _main(arguments: list[str]) -> int:
+    try:
+        status = app(arguments, prog_name="assay", standalone_mode=False)
+    except AssayError as error:
+        return _complain(str(error), _BAD_INPUT)
+    except click.ClickException as error:
+        return _complain(f"{error.format_message()} (see assay --help)", _BAD_INPUT)
+    except SimulationError as error:
+        return _complain(str(error), _FAIL)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted", _FAIL)
+    return status or _PASS
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"assay: {' '.join(message.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,108 @@
+"""The result of a run as JSON, version by version.
+
+A level of modelling that is not built is absent, never null. Version 1:
+
+================== ==============================================================================
+workload, config   what ran
+simulator, memory  "verilator" or "icarus"; "fast"
+seed               of numbers and garbage
+passed             no mismatch, every counter in its bound
+failures           what is wrong, in words; empty where ``passed``
+outputs_compared   bytes written by program or image, each compared with the golden model
+bytes_untouched    other bytes, each compared with what it held before the run
+mismatches         wrong bytes of both kinds
+cycles, macs       of the run
+utilization        macs / (cycles x rows x cols)
+counters           every counter but the ledger, by name
+ledger             cycles by engine and state
+predicted          roofline {cycles, bound}; timeline {cycles, counters, ledger}
+operators          name, kind, span_cycles (first issue to last retirement), exclusive_cycles (they
+                   partition the run by last retirement), macs, utilization over the span, and
+                   roofline_cycles and bound of the operator alone
+sim                build_seconds, run_seconds (START to interrupt), khz
+versions           of the tools
+================== ==============================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Counters = dict[str, int]
+Ledger = dict[str, dict[str, int]]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RooflinePrediction(_Model):
+    """Lower bound of the cycles and the resource that binds."""
+
+    cycles: int
+    bound: str
+
+
+class TimelinePrediction(_Model):
+    """The timeline model's cycles, counters and ledger."""
+
+    cycles: int
+    counters: Counters
+    ledger: Ledger
+
+
+class Predicted(_Model):
+    """Every level of the analytical model."""
+
+    roofline: RooflinePrediction
+    timeline: TimelinePrediction
+
+
+class OperatorResult(_Model):
+    """What one operator of the graph took."""
+
+    name: str
+    kind: str
+    span_cycles: int
+    exclusive_cycles: int
+    macs: int
+    utilization: float
+    roofline_cycles: int
+    bound: str
+
+
+class SimulatorSpeed(_Model):
+    """Wall-clock times of building (0 from the cache) and of the run."""
+
+    build_seconds: float
+    run_seconds: float
+    khz: float
+
+
+class Result(_Model):
+    """Everything a run tells."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    workload: str
+    config: str
+    simulator: str
+    memory: str
+    seed: int
+    passed: bool
+    failures: list[str]
+    outputs_compared: int
+    bytes_untouched: int
+    mismatches: int
+    cycles: int
+    macs: int
+    utilization: float
+    counters: Counters
+    ledger: Ledger
+    predicted: Predicted
+    operators: list[OperatorResult]
+    sim: SimulatorSpeed
+    versions: dict[str, str]

@@ -1,0 +1,77 @@
+"""The roofline: cycles no run can beat."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from random_programs import random_config, random_program
+
+from arch.config import load_config
+from arch.image import OperatorInfo
+from model.roofline import OperatorRoofline, roofline
+from model.timeline import predict_program
+
+BASE = load_config("base")
+
+
+def operator(name: str, macs: int, read_bytes: int, write_bytes: int) -> OperatorInfo:
+    return OperatorInfo(
+        name=name,
+        kind="gemm",
+        macs=macs,
+        read_bytes=read_bytes,
+        write_bytes=write_bytes,
+        outputs=(),
+    )
+
+
+def test_full_tiles_bind_on_compute() -> None:
+    """128 x 768 x 768 MACs on 16 x 16; 786,432 bytes at 16 a cycle are 49,152 cycles."""
+    bound = roofline([operator("a", 128 * 768 * 768, 98_304 + 589_824, 98_304)], BASE)
+    assert (bound.cycles, bound.bound) == (294_912, "compute")
+
+
+def test_one_row_binds_on_dram() -> None:
+    bound = roofline([operator("a", 768 * 768, 768 + 589_824, 768)], BASE)
+    assert (bound.cycles, bound.bound) == (36_960, "dram")
+
+
+@pytest.mark.parametrize(("macs", "cycles"), [(256, 1), (257, 2)])
+def test_a_started_tile_counts_whole(macs: int, cycles: int) -> None:
+    assert roofline([operator("a", macs, 1, 0)], BASE).cycles == cycles
+
+
+@pytest.mark.parametrize(("traffic", "cycles"), [(16, 1), (17, 2)])
+def test_a_started_cycle_of_traffic_counts_whole(traffic: int, cycles: int) -> None:
+    bound = roofline([operator("a", 0, traffic - 1, 1)], BASE)
+    assert (bound.cycles, bound.bound) == (cycles, "dram")
+
+
+def test_program_bound_adds_work_not_bounds() -> None:
+    """10 compute + 2 dram cycles, then 1 + 8: compute 11 binds, not 10 + 8."""
+    operators = [operator("a", 2560, 32, 0), operator("b", 256, 64, 64)]
+    bound = roofline(operators, BASE)
+    assert bound.operators == (
+        OperatorRoofline("a", 10, "compute"),
+        OperatorRoofline("b", 8, "dram"),
+    )
+    assert (bound.cycles, bound.bound) == (11, "compute")
+
+
+def test_a_tie_is_bound_by_compute() -> None:
+    assert roofline([operator("a", 2560, 160, 0)], BASE).bound == "compute"
+
+
+def test_nothing_takes_no_cycles() -> None:
+    assert roofline([], BASE).cycles == 0
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_timeline_is_never_below_the_bound_of_its_own_work(seed: int) -> None:
+    rng = Random(seed)
+    config = random_config(rng)
+    prediction = predict_program(random_program(rng, config, 20), config)
+    did = prediction.counters
+    work = operator("all", did["macs"], did["load_bytes"], did["store_bytes"])
+    assert roofline([work], config).cycles <= prediction.cycles

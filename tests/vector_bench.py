@@ -1,0 +1,130 @@
+"""Runs the VECTOR engine alone, with plain arrays as memories, and records what it does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from amaranth.hdl import ResetInserter, Signal
+from amaranth.sim import Simulator
+
+from arch.config import Config
+from arch.isa import Buffer, FillTable, Vector
+from hdl.vector import VectorEngine
+
+
+@dataclass
+class Memories:
+    """What the engine reads: bytes, but accumulators as int32 [half, vector, lane]."""
+
+    accumulators: np.ndarray
+    parameters: np.ndarray
+    activations: np.ndarray
+
+    @classmethod
+    def random(cls, config: Config, rng: np.random.Generator) -> "Memories":
+        shape = (2, config.accumulator_depth, config.cols)
+        return cls(
+            rng.integers(-(1 << 15), 1 << 15, shape).astype(np.int32),
+            rng.integers(0, 256, config.parameter_buffer_bytes).astype(np.uint8),
+            rng.integers(0, 256, config.activation_buffer_bytes).astype(np.uint8),
+        )
+
+
+@dataclass
+class Trace:
+    """Cycles, counted from 0, in which things happened; ``written`` is buffer and address of each
+    byte with its value, in order."""
+
+    issued: list[int] = field(default_factory=list)
+    retired: list[int] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    working: list[int] = field(default_factory=list)
+    wait_port: list[int] = field(default_factory=list)
+    in_flight: list[int] = field(default_factory=list)
+    parameter_reads: list[int] = field(default_factory=list)
+    writes: list[int] = field(default_factory=list)
+    residual_reads: list[tuple[int, int]] = field(default_factory=list)
+    written: list[tuple[tuple[Buffer, int], int]] = field(default_factory=list)
+
+
+def run(
+    config: Config,
+    memories: Memories,
+    program: Sequence[Vector | FillTable],
+    ready: Callable[[int], bool] = lambda cycle: True,
+    offered: Callable[[int], bool] = lambda cycle: True,
+    reset_in: int | None = None,
+    limit: int = 20_000,
+) -> Trace:
+    """Run until the last instruction retired, or until ``limit``.
+
+    ``ready`` and ``offered`` tell in which cycles the residual port grants and an instruction is
+    there to be issued; in cycle ``reset_in`` reset is high.
+    """
+    dut = VectorEngine(config)
+    reset = Signal()
+    trace = Trace()
+
+    async def testbench(ctx):
+        queue = [int.from_bytes(instruction.encode(), "little") for instruction in program]
+        for cycle in range(limit):
+            ctx.set(reset, cycle == reset_in)
+            ctx.set(dut.residual.ready, ready(cycle))
+            ctx.set(dut.issue.valid, bool(queue) and offered(cycle))
+            ctx.set(dut.issue.word, queue[0] if queue else 0)
+            answers = _observe(ctx, dut, config, memories, trace, cycle)
+            if trace.issued[-1:] == [cycle]:
+                queue.pop(0)
+            if len(trace.retired) == len(program):
+                return
+            await ctx.tick()
+            for port, value in answers:
+                ctx.set(port.data, value)
+
+    simulator = Simulator(ResetInserter(reset)(dut))
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return trace
+
+
+def _observe(ctx, dut, config, memories, trace, cycle):
+    """Record one cycle; what the memories answer in the next one."""
+    events = {
+        "issued": ctx.get(dut.issue.valid) and ctx.get(dut.issue.ready),
+        "retired": ctx.get(dut.status.retire),
+        "rows": ctx.get(dut.row),
+        "working": ctx.get(dut.status.working),
+        "wait_port": ctx.get(dut.status.wait_port),
+        "in_flight": ctx.get(dut.status.in_flight),
+        "parameter_reads": ctx.get(dut.parameters.enable),
+    }
+    for name, happened in events.items():
+        if happened:
+            getattr(trace, name).append(cycle)
+    for buffer, port in (
+        (Buffer.ACTIVATION, dut.activation_write),
+        (Buffer.WEIGHT, dut.weight_write),
+    ):
+        if ctx.get(port.valid):
+            trace.writes.append(cycle)
+            address, data, enable = ctx.get(port.address), ctx.get(port.data), ctx.get(port.enable)
+            for byte in range(2 * config.word_bytes):
+                if enable >> byte & 1:
+                    trace.written.append(((buffer, address + byte), data >> 8 * byte & 0xFF))
+    return _answers(ctx, dut, config, memories, trace)
+
+
+def _answers(ctx, dut, config, memories, trace):
+    answers = []
+    if ctx.get(dut.accumulator.enable):
+        half, address = ctx.get(dut.accumulator.half), ctx.get(dut.accumulator.address)
+        answers.append((dut.accumulator, memories.accumulators[half, address]))
+    if ctx.get(dut.parameters.enable):
+        words = memories.parameters.reshape(-1, config.parameter_word_bytes)
+        answers.append((dut.parameters, words[ctx.get(dut.parameters.address)]))
+    if ctx.get(dut.residual.valid) and ctx.get(dut.residual.ready):
+        address, count = ctx.get(dut.residual.address), ctx.get(dut.residual.count)
+        trace.residual_reads.append((address, count))
+        answers.append((dut.residual, memories.activations[address : address + count]))
+    return [(port, int.from_bytes(data.tobytes(), "little")) for port, data in answers]
