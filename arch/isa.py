@@ -144,7 +144,7 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
     Opcode.STORE: (*HEADER, *_DMA),
     Opcode.MATRIX: (
         *HEADER,
-        Field("activation_address", 24, doc="byte address of (y, x) = (0, 0); may wrap below 0"),
+        Field("activation_address", 24, doc="byte address of row 0, ky 0, x = 0; may wrap below 0"),
         Field("activation_signed", 1, doc="activations are int8, else uint8"),
         Field("activation_zero_point", 9, signed=True, doc="subtracted from each activation"),
         Field("y_origin", 16, signed=True, doc="y of the first row and first ky"),

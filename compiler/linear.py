@@ -58,12 +58,16 @@ class LinearLowering:
         return ((rows, group) for rows in row_blocks for group in groups)
 
     def _compute(self, rows: range, group: range) -> None:
+        parts = [
+            range(group.start + tiles.start, group.start + tiles.stop)
+            for tiles in _cut(len(group), self._tiling.instruction_tiles)
+        ]
         for chunk in _cut(self._k_tiles, self._tiling.chunk_tiles):
-            for tiles in _cut(len(group), self._tiling.instruction_tiles):
-                n_tiles = range(group.start + tiles.start, group.start + tiles.stop)
+            for n_tiles in parts:
                 self._matrix(rows, group, n_tiles, chunk)
-                if chunk.stop == self._k_tiles:
-                    self._vector(rows, group, n_tiles)
+        # Behind every MATRIX of the block: the two never work in one half at a time (B-06).
+        for n_tiles in parts:
+            self._vector(rows, group, n_tiles)
 
     def _matrix(self, rows: range, group: range, n_tiles: range, chunk: range) -> None:
         operator = self._operator
@@ -92,7 +96,7 @@ class LinearLowering:
                 accumulate=int(chunk.start > 0),
             ),
             reads=(weights, activations),
-            writes=(self._accumulators(rows, group, n_tiles),),
+            writes=(self._accumulators(),),
         )
 
     def _vector(self, rows: range, group: range, n_tiles: range) -> None:
@@ -121,7 +125,7 @@ class LinearLowering:
                 **residual_fields,
             ),
             reads=(
-                self._accumulators(rows, group, n_tiles),
+                self._accumulators(),
                 parameters,
                 *residuals,
                 *_TABLE_SPACES,
@@ -221,10 +225,9 @@ class LinearLowering:
         address, _ = self._emitter.outputs.place((self._emitter.operator, rows, group), size)
         return address, stride, buffer_region(Buffer.ACTIVATION, address, size)
 
-    def _accumulators(self, rows: range, group: range, n_tiles: range) -> Region:
-        low = (n_tiles.start - group.start) * len(rows)
-        space = f"accumulator half {self._emitter.half}"
-        return Region(space, low, low + len(n_tiles) * len(rows))
+    def _accumulators(self) -> Region:
+        """The half at work, as one: whoever works in it needs its ports alone (B-06)."""
+        return Region(f"accumulator half {self._emitter.half}", 0, 1)
 
     def _columns(self, group: range, element_type: ElementType) -> range:
         """Bytes of a row that the n tiles of `group` cover."""

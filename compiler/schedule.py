@@ -28,7 +28,17 @@ before their time as soon as memory is slower than expected."""
 
 
 def order_of_issue(steps: Sequence[Step], needs: Sequence[Needs], config: Config) -> list[int]:
-    """Indices of `steps` in the order of the program."""
+    """Indices of `steps` in the order of the program.
+
+    Parameters
+    ----------
+    steps
+        In the plain order: what loads bring is used by the next step that is no load.
+    needs
+        Their dependencies in that order.
+    config
+        Memory and limits of the engines.
+    """
     timers: dict[Engine, _Timer] = {
         Engine.LOAD: _DmaTimer(config, config.max_outstanding_reads, config.read_window_beats),
         Engine.MATRIX: _MatrixTimer(config),
@@ -37,7 +47,7 @@ def order_of_issue(steps: Sequence[Step], needs: Sequence[Needs], config: Config
     }
     issues: list[float] = []
     ends: list[float] = []
-    uses: list[float] = []
+    uses: list[float] = []  # of each load, the issue of the step that uses it
     loads = 0
     for step, need in zip(steps, needs, strict=True):
         ready = max((ends[index] + 1 for index in need if index >= 0), default=0.0)

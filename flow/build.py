@@ -24,7 +24,8 @@ _ICARUS_PROGRAM = "sim.vvp"
 
 _CXX_FLAGS = ("-std=c++20", "-fcoroutines", "-O1")
 _VERILATOR_FLAGS = (
-    *("--cc", "--exe", "--timing", "--timescale", "1ns/1ns", "--prefix", "Vtop", "-Mdir", ".", "-I."),
+    *("--cc", "--exe", "--timing", "--timescale", "1ns/1ns"),
+    *("--prefix", "Vtop", "-Mdir", ".", "-I."),
     *("--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
     *("-CFLAGS", " ".join(_CXX_FLAGS)),
 )

@@ -44,7 +44,9 @@ def check_counters(counters: Counters, ledger: Ledger, predicted: Predicted) -> 
             f"or {CYCLES_TOLERANCE_CYCLES} cycles apart"
         )
     if predicted.roofline.cycles > cycles:
-        failures.append(f"roofline: {predicted.roofline.cycles} cycles, above the {cycles} measured")
+        failures.append(
+            f"roofline: {predicted.roofline.cycles} cycles, more than the {cycles} measured"
+        )
     return failures + _check_ledger(ledger, timeline.ledger, cycles)
 
 

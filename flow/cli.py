@@ -42,9 +42,7 @@ _ConfigName = Annotated[
     str, typer.Option("--config", metavar="NAME|FILE", help="A named configuration or TOML file.")
 ]
 _Seed = Annotated[int, typer.Option(min=0, help="Of seeded numbers and of garbage in memories.")]
-_Inputs = Annotated[
-    Path | None, typer.Option(metavar="FILE.npz", help="Graph inputs, by name.")
-]
+_Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Graph inputs, by name.")]
 
 
 @app.command("run")

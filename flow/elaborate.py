@@ -73,9 +73,7 @@ def memory_paths(verilog: str) -> dict[str, tuple[int, int]]:
     """Hierarchical name of every memory below ``accelerator``, with its (depth, width in bits)."""
     starts = [*_MODULE.finditer(verilog)]
     ends = [match.start() for match in starts[1:]] + [len(verilog)]
-    bodies = {
-        match[1]: verilog[match.end() : end] for match, end in zip(starts, ends, strict=True)
-    }
+    bodies = {match[1]: verilog[match.end() : end] for match, end in zip(starts, ends, strict=True)}
     found: dict[str, tuple[int, int]] = {}
 
     def visit(module: str, prefix: str) -> None:

@@ -26,6 +26,8 @@ def operator_results(
         Of the same operators.
     retired
         Array of ``flow.simulate.RETIRE_RECORD``.
+    config
+        What they ran on.
     cycles
         Of the run. They are divided at the last retirement of each operator: an operator owns the
         cycles after those of the operators that ended before it.

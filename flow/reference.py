@@ -26,9 +26,7 @@ def evaluate(graph: Graph, inputs: dict[str, Array]) -> dict[str, Array]:
 
 def _linear(operator: Linear, tensors: dict[str, Array]) -> Array:
     kind = operator.requantized_type
-    acc = matmul_integer(
-        tensors[operator.input.name], operator.weight, operator.input_zero_point
-    )
+    acc = matmul_integer(tensors[operator.input.name], operator.weight, operator.input_zero_point)
     codes = requantize(add_bias(acc, operator.bias), operator.scale)
     codes = add_zero_point(codes, operator.output_zero_point, kind.low, kind.high)
     if operator.table is not None:

@@ -11,9 +11,9 @@ WIDTH = 80
 
 
 def console(stderr: bool = False) -> Console:
-    """A console no wider than the tables are made for, and no narrower where output is no screen."""
+    """A console of the width that the tables are made for, or that of a narrower screen."""
     found = Console(stderr=stderr, highlight=False)
-    return Console(stderr=stderr, highlight=False, width=min(WIDTH, found.width), soft_wrap=False)
+    return Console(stderr=stderr, highlight=False, width=min(WIDTH, found.width))
 
 
 def print_result(result: Result, to: Console) -> None:

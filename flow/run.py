@@ -137,9 +137,7 @@ def _compare(image: Image, config: Config, state: MachineState, simulation: Simu
     return compare(config, image.debug, expected, simulation.before, simulation.after)
 
 
-def _judge(
-    evidence: _Evidence, simulator: Simulator, seed: int, build_seconds: float
-) -> Result:
+def _judge(evidence: _Evidence, simulator: Simulator, seed: int, build_seconds: float) -> Result:
     config, outcome = evidence.config, evidence.simulation.outcome
     counters, ledger = separate(outcome.counters)
     operators = _operators(evidence, counters["cycles"])
@@ -199,9 +197,7 @@ def _check_function(evidence: _Evidence) -> list[str]:
     if program.workload is not None:
         graph, inputs = program.workload.graph, program.workload.inputs
         expected = reference.evaluate(graph, inputs)
-        if difference := reference.first_difference(
-            expected, evidence.golden.dram, program.image
-        ):
+        if difference := reference.first_difference(expected, evidence.golden.dram, program.image):
             failures.append(difference)
     failures += [str(mismatch) for mismatch in evidence.verdict.first]
     if evidence.verdict.compared_bytes == 0:

@@ -76,7 +76,9 @@ def simulator_version(simulator: Simulator) -> str:
     """Version of a simulator; for Verilator that of the C++ compiler beside it."""
     if simulator == "icarus":
         return _first_line(["iverilog", "-V"])
-    return f"{importlib.metadata.version('verilator')}, {_first_line([str(compiler()), '--version'])}"
+    return (
+        f"{importlib.metadata.version('verilator')}, {_first_line([str(compiler()), '--version'])}"
+    )
 
 
 def versions(simulator: Simulator) -> dict[str, str]:

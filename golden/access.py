@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from arch.config import ACCUMULATOR_HALVES
 from golden.block import Block, Scalar
 from golden.errors import GoldenError
 from golden.memory import ByteMemory, Memory
@@ -49,6 +50,17 @@ class Access:
         except GoldenError as error:
             raise GoldenError(f"{memory}: {error}") from None
         self._races.write(self.index, memory, target.data.size, block)
+
+    def occupy_half(self, half: int) -> None:
+        """Work in a half of the accumulator, which has ports for one engine (B-06).
+
+        Raises
+        ------
+        GoldenError
+            The other engine may work in it at the same time.
+        """
+        block = Block(half, (1,), (1,))
+        self._races.write(self.index, Memory.ACCUMULATOR_HALVES, ACCUMULATOR_HALVES, block)
 
 
 def to_bytes(words: NDArray[np.integer], word_bytes: int) -> NDArray[np.uint8]:

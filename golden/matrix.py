@@ -27,6 +27,7 @@ ones wait for each other many times longer than they compute."""
 def execute_matrix(instruction: Matrix, config: Config, access: Access) -> None:
     """Multiply activations by weight tiles into the accumulator."""
     _check(instruction, config)
+    access.occupy_half(instruction.accumulator_half)
     if instruction.weight_transposed:
         weights = _transposed_weights(instruction, config, access)
     else:

@@ -19,6 +19,8 @@ class Memory(enum.StrEnum):
     WEIGHT = "weight"
     PARAMETER = "parameter"
     ACCUMULATOR = "accumulator"
+    ACCUMULATOR_HALVES = "accumulator halves"
+    """The ports of each half, a byte each: who works in a half needs them alone (B-06)."""
     UNARY_TABLE = "unary_table"
     ADDITION_TABLE = "addition_table"
 

@@ -32,6 +32,7 @@ def execute_table(instruction: FillTable, config: Config, access: Access) -> Non
 def execute_vector(instruction: Vector, config: Config, access: Access) -> None:
     """Bias, requantise, map, add and write accumulators to a buffer."""
     _check(instruction, config)
+    access.occupy_half(instruction.accumulator_half)
     output = _rows_block(
         instruction,
         config,

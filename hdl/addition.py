@@ -82,20 +82,20 @@ class AddResidual(wiring.Component):
             in_float.eq(self.kind == Addition.TABLE),
             float_stages.eq(Mux(in_float, stages, 0)),
         ]
-        significand, drop = self._align_scale(m)
+        alignment = self._align_scale(m)
         for lane in range(self.lanes):
             integer_sum = self._add_integers(m, lane, stages)
-            a, b = self._align(m, lane, float_stages, significand, drop)
+            a, b = self._align(m, lane, float_stages, *alignment)
             float_sum = self._add_floats(m, lane, float_stages, a, b)
             value = Signal(signed(SATURATED_BITS + 2), name=f"value_{lane}")
             limited = Mux(self.kind == Addition.NONE, value, clamp(value, self.low, self.high))
+            m.d.comb += value.eq(Mux(in_float, float_sum, integer_sum))
             with m.If(stages[-1]):
-                m.d.comb += value.eq(Mux(in_float, float_sum, integer_sum))
                 m.d.sync += self.result[lane].eq(limited)
         return m
 
     def _align_scale(self, m):
-        """The scale as ``significand`` and the places its product is moved right in the window.
+        """``significand``, the places its products move right in the window, the bits they lose.
 
         A product of ``PRODUCT_BITS`` with no place to move has its last bit at 2^-6; a greater
         scale leaves leading zeros in every product, and moves left.
@@ -105,12 +105,16 @@ class AddResidual(wiring.Component):
         left = Signal(4)
         significand = Signal(PRODUCT_BITS)
         drop = Signal(6)
+        lost = Signal(WINDOW_BITS)
         with m.If(exponent > exponent_unmoved):
             m.d.comb += left.eq(exponent - exponent_unmoved)
         with m.Else():
             m.d.comb += drop.eq(saturate(exponent_unmoved - exponent, 63))
-        m.d.comb += significand.eq(Cat(self.scale[:23], 1) << left)
-        return significand, drop
+        m.d.comb += [
+            significand.eq(Cat(self.scale[:23], 1) << left),
+            lost.eq(low_ones(drop)),
+        ]
+        return significand, drop, lost
 
     def _add_integers(self, m, lane, stages):
         """Rule N-03: the sum, delayed to meet the other one."""
@@ -124,7 +128,7 @@ class AddResidual(wiring.Component):
             previous = delayed
         return previous
 
-    def _align(self, m, lane, stages, significand, drop):
+    def _align(self, m, lane, stages, significand, drop, lost):
         """Stages 0 and 1: both terms in the window, signed."""
         code = self.code[lane]
         product = Signal(PRODUCT_BITS, name=f"product_{lane}", reset_less=True)
@@ -142,17 +146,19 @@ class AddResidual(wiring.Component):
         term_drop = Signal(6, name=f"term_drop_{lane}")
         a = Signal(signed(WINDOW_BITS + 1), name=f"a_{lane}", reset_less=True)
         b = Signal(signed(WINDOW_BITS + 1), name=f"b_{lane}", reset_less=True)
-        with m.If(stages[1]):
-            m.d.comb += [
-                top.eq(Mux(exponent == 0, 0, Cat(term[:23], 1))),
-                term_drop.eq(saturate(150 + WINDOW_BITS - 24 - FRACTION_BITS - exponent, 63)),
-            ]
-            for aligned, value, places, negative in (
-                (a, product.shift_left(WINDOW_BITS - PRODUCT_BITS), drop, product_negative),
-                (b, top.shift_left(WINDOW_BITS - 24), term_drop, term[31]),
-            ):
-                magnitude = Signal(WINDOW_BITS, name=f"{aligned.name}_magnitude")
-                m.d.comb += magnitude.eq(shift_right_to_odd(value, places))
+        m.d.comb += [
+            top.eq(Mux(exponent == 0, 0, Cat(term[:23], 1))),
+            term_drop.eq(saturate(150 + WINDOW_BITS - 24 - FRACTION_BITS - exponent, 63)),
+        ]
+        wide_product = product.shift_left(WINDOW_BITS - PRODUCT_BITS)
+        wide_term = top.shift_left(WINDOW_BITS - 24)
+        for aligned, value, places, below, negative in (
+            (a, wide_product, drop, lost, product_negative),
+            (b, wide_term, term_drop, low_ones(term_drop), term[31]),
+        ):
+            magnitude = Signal(WINDOW_BITS, name=f"{aligned.name}_magnitude")
+            m.d.comb += magnitude.eq((value >> places) | ((value & below) != 0))
+            with m.If(stages[1]):
                 m.d.sync += aligned.eq(Mux(negative, -magnitude, magnitude))
         return a, b
 
@@ -161,8 +167,8 @@ class AddResidual(wiring.Component):
         total = Signal(signed(WINDOW_BITS + 2), name=f"total_{lane}")
         negative = Signal(2, name=f"negative_{lane}", reset_less=True)
         magnitude = Signal(WINDOW_BITS + 1, name=f"magnitude_{lane}", reset_less=True)
+        m.d.comb += total.eq(a + b)
         with m.If(stages[2]):
-            m.d.comb += total.eq(a + b)
             m.d.sync += [
                 negative[0].eq(total < 0),
                 magnitude.eq(Mux(total < 0, -total, total)),
@@ -181,12 +187,12 @@ class AddResidual(wiring.Component):
         integer = Signal(SATURATED_BITS + 1, name=f"integer_{lane}")
         rounded = Signal(signed(SATURATED_BITS + 2), name=f"rounded_{lane}", reset_less=True)
         nearest = whole + Mux(tie, whole[0], fraction[-1])
+        m.d.comb += [
+            from_tie.eq(Mux(fraction[-1], fraction - half, half - fraction)),
+            excess.eq(from_tie - 1),
+            integer.eq(Mux(beyond, 1 << SATURATED_BITS, nearest)),
+        ]
         with m.If(stages[3]):
-            m.d.comb += [
-                from_tie.eq(Mux(fraction[-1], fraction - half, half - fraction)),
-                excess.eq(from_tie - 1),
-                integer.eq(Mux(beyond, 1 << SATURATED_BITS, nearest)),
-            ]
             m.d.sync += rounded.eq(Mux(negative[0], -integer, integer))
         return rounded
 
@@ -196,12 +202,10 @@ def saturate(value, limit):
     return Mux(value > limit, limit, value)
 
 
-def shift_right_to_odd(value, places):
-    """``value >> places`` with the last bit set where a bit is lost; ``len(value)`` bits."""
-    # As many low ones as places, by a right shift: a left shift would be wider than 64 bits.
-    most = (1 << len(places)) - 1
-    lost = value & (Const((1 << most) - 1, most) >> ~places)
-    return (value >> places) | (lost != 0)
+def low_ones(count):
+    """As many ones as ``count`` says, by a right shift: a left one would be wider than 64 bits."""
+    most = (1 << len(count)) - 1
+    return (Const((1 << most) - 1, most) >> ~count)[:most]
 
 
 def msb_below(x, y):

@@ -45,10 +45,8 @@ class DotProduct(Component):
         valid = Signal(COMPUTE_TILE_CYCLES - 1)
         m.d.sync += valid.eq(Cat(row.valid, valid))
         for c in range(self._cols):
-            column = _extend(m, [weights[j][c] for j in range(self._rows)])
             terms = [
-                (operand * weight)[:SUM_BITS]
-                for operand, weight in zip(operands, column, strict=True)
+                (operands[j] * weights[j][c].as_unsigned())[:SUM_BITS] for j in range(self._rows)
             ]
             bits = 2 * OPERAND_BITS
             for stage in range(COMPUTE_TILE_CYCLES - 1):
@@ -61,7 +59,7 @@ class DotProduct(Component):
         """Weights in use, filled from a spare register that shifts rows up or columns left."""
         load, row = self.tile.load, self.tile.row
         spare = [_registers(f"spare_{j}", self._cols, OPERAND_BITS) for j in range(self._rows)]
-        used = [_registers(f"used_{j}", self._cols, OPERAND_BITS) for j in range(self._rows)]
+        used = [_registers(f"used_{j}", self._cols, SUM_BITS) for j in range(self._rows)]
         for j in range(self._rows):
             for c in range(self._cols):
                 below = load.weights[c] if j == self._rows - 1 else spare[j + 1][c]
@@ -69,7 +67,7 @@ class DotProduct(Component):
                 with m.If(load.valid):
                     m.d.sync += spare[j][c].eq(Mux(load.transposed, right, below))
                 with m.If(row.valid & row.swap):
-                    m.d.sync += used[j][c].eq(spare[j][c])
+                    m.d.sync += used[j][c].eq(_wide(spare[j][c]))
         return used
 
     def _stage(self, m, name, enable, terms, bits):
@@ -87,16 +85,19 @@ def _registers(name, count, bits):
     return [Signal(signed(bits), name=f"{name}_{i}", reset_less=True) for i in range(count)]
 
 
-def _extend(m, registers):
-    """Registers at the width of the sums.
+def _wide(narrow):
+    """A signed value at the width of the sums.
 
     All arithmetic is modulo 2**SUM_BITS, which simulators do in machine words; synthesis finds the
-    sign bits and builds the narrow multipliers and adders. The zero makes the extension an
-    operator: in an assignment it would be a list of sign bits, evaluated one by one.
+    sign bits and builds the narrow registers, multipliers and adders. The zero makes the extension
+    an operator: an assignment would make it a list of sign bits, evaluated one by one.
     """
-    zero = Const(0, signed(SUM_BITS - 1))
+    return narrow + Const(0, signed(SUM_BITS - 1))
+
+
+def _extend(m, registers):
     extended = [Signal(SUM_BITS, name=f"{register.name}_extended") for register in registers]
-    m.d.comb += [wide.eq(narrow + zero) for wide, narrow in zip(extended, registers, strict=True)]
+    m.d.comb += [wide.eq(_wide(narrow)) for wide, narrow in zip(extended, registers, strict=True)]
     return extended
 
 

@@ -76,11 +76,11 @@ class Requantize(wiring.Component):
             with m.If(stages[stage]):
                 m.d.sync += negative[stage].eq(negative[stage - 1])
 
+        normal, zeros = normalize(m, magnitude, name=f"normal_{lane}")
         # Rounding up to 2^24 needs no renormalisation: the product stays below 2^48 all the same.
         significand = Signal(25, name=f"significand_{lane}", reset_less=True)
         leading_zeros = Signal(5, name=f"leading_zeros_{lane}", reset_less=True)
         with m.If(stages[1]):
-            normal, zeros = normalize(m, magnitude, name=f"normal_{lane}")
             m.d.sync += [
                 significand.eq(round_half_even(normal, drop=8)),
                 leading_zeros.eq(zeros),
@@ -105,11 +105,11 @@ class Requantize(wiring.Component):
         # 0; at 2^-6 it is 0 or beyond every clamp, whatever the zero point: so the shift saturates.
         rounded = Signal(25, name=f"rounded_{lane}", reset_less=True)
         places = Signal(range(20), name=f"places_{lane}", reset_less=True)
+        m.d.comb += [
+            normal.eq(Mux(product[47], product, product << 1)),
+            exponent.eq(Mux(product[47], shift, shift - 1)),
+        ]
         with m.If(stages[3]):
-            m.d.comb += [
-                normal.eq(Mux(product[47], product, product << 1)),
-                exponent.eq(Mux(product[47], shift, shift - 1)),
-            ]
             m.d.sync += [
                 rounded.eq(round_half_even(normal, drop=24)),
                 places.eq(Mux(exponent < 0, 0, Mux(exponent > 19, 19, exponent))),
@@ -117,13 +117,13 @@ class Requantize(wiring.Component):
 
         fixed = Signal(44, name=f"fixed_{lane}")
         integer = Signal(20, name=f"integer_{lane}", reset_less=True)
+        m.d.comb += fixed.eq(rounded << places)
         with m.If(stages[4]):
-            m.d.comb += fixed.eq(rounded << places)
             m.d.sync += integer.eq(round_half_even(fixed, drop=25))
 
         total = Signal(signed(21), name=f"total_{lane}")
+        m.d.comb += total.eq(Mux(negative, -integer, integer) + self.zero_point)
         with m.If(stages[5]):
-            m.d.comb += total.eq(Mux(negative, -integer, integer) + self.zero_point)
             m.d.sync += self.code[lane].eq(clamp(total, self.low, self.high))
 
 

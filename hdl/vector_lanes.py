@@ -2,6 +2,7 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from arch.isa import Addition, ElementType, Opcode, Table
@@ -77,28 +78,28 @@ class VectorLanes(wiring.Component):
         # their way to every lane.
         options = Signal.like(self.fields)
         m.d.sync += [arrived.eq(self.row), options.eq(self.fields)]
-        self._add_bias(m, arrived, requantize)
-        residual = self._delay_residual(m, arrived)
-        self._look_up(m, requantize, unary_table, addition_table, residual[-2], add_residual)
+        self._add_bias(m, options, arrived, requantize)
+        residual, residual_later = self._delay_residual(m, options, arrived)
+        self._look_up(m, options, requantize, unary_table, addition_table, residual, add_residual)
 
         for lane in range(self.lanes):
-            wide = residual[-1].word_select(lane, 16).as_signed()
+            wide = residual_later.word_select(lane, 16).as_signed()
             m.d.comb += add_residual.residual[lane].eq(wide)
         m.d.comb += [
-            add_residual.kind.eq(self.fields.addition),
-            add_residual.scale.eq(self.fields.addition_scale),
-            add_residual.low.eq(self.fields.sum_low),
-            add_residual.high.eq(self.fields.sum_high),
+            add_residual.kind.eq(options.addition),
+            add_residual.scale.eq(options.addition_scale),
+            add_residual.low.eq(options.sum_low),
+            add_residual.high.eq(options.sum_high),
             self.result_valid.eq(add_residual.result_valid),
         ]
         results = [add_residual.result[lane] for lane in range(self.lanes)]
-        with m.If(self.fields.element_type == ElementType.INT16):
+        with m.If(options.element_type == ElementType.INT16):
             m.d.comb += self.result.eq(Cat(results))
         with m.Else():
             m.d.comb += self.result.eq(Cat(result[:8] for result in results))
         return m
 
-    def _add_bias(self, m, arrived, requantize):
+    def _add_bias(self, m, options, arrived, requantize):
         """Values wrap at 32 bits."""
         biases = Signal(32 * self.lanes, reset_less=True)
         scales = Signal(32 * self.lanes, reset_less=True)
@@ -118,32 +119,41 @@ class VectorLanes(wiring.Component):
             ]
         m.d.sync += requantize.valid.eq(arrived)
         m.d.comb += [
-            requantize.zero_point.eq(self.fields.zero_point),
-            requantize.low.eq(self.fields.clamp_low),
-            requantize.high.eq(self.fields.clamp_high),
+            requantize.zero_point.eq(options.zero_point),
+            requantize.low.eq(options.clamp_low),
+            requantize.high.eq(options.clamp_high),
         ]
 
-    def _delay_residual(self, m, arrived):
-        """The residual of a row, as often delayed as ``Requantize`` and the tables take."""
-        stages = [self.residual]
-        valid = arrived & (self.fields.addition != Addition.NONE)
-        for stage in range(1 + Requantize.CYCLES + 1):
-            delayed = Signal(16 * self.lanes, name=f"residual_{stage}", reset_less=True)
-            next_valid = Signal(name=f"residual_valid_{stage}")
-            m.d.sync += next_valid.eq(valid)
-            with m.If(valid):
-                m.d.sync += delayed.eq(stages[-1])
-            stages.append(delayed)
-            valid = next_valid
-        return stages
+    def _delay_residual(self, m, options, arrived):
+        """The residual of a row when the tables are addressed, and one cycle later.
 
-    def _look_up(self, m, requantize, unary_table, addition_table, residual, add_residual):
+        It waits in a ring of rows, which costs less than a row of registers for each cycle: the
+        slot read in a cycle is the one written in it, which then still holds the oldest row.
+        """
+        rows = Requantize.CYCLES
+        m.submodules.ring = ring = Memory(shape=16 * self.lanes, depth=rows, init=[])
+        write, read = ring.write_port(), ring.read_port()
+        used = options.addition != Addition.NONE
+        slot = Signal(range(rows))
+        with m.If(used):
+            m.d.sync += slot.eq(Mux(slot == rows - 1, 0, slot + 1))
+        m.d.comb += [
+            write.en.eq(arrived & used),
+            write.addr.eq(slot),
+            write.data.eq(self.residual),
+            read.en.eq(used),
+            read.addr.eq(slot),
+        ]
+        delayed = Signal(16 * self.lanes, reset_less=True)
+        with m.If(used):
+            m.d.sync += delayed.eq(read.data)
+        return read.data, delayed
+
+    def _look_up(self, m, options, requantize, unary_table, addition_table, residual, add_residual):
         """The unary table replaces the code; the addition table turns the residual into a term."""
         m.d.comb += [
-            unary_table.enable.eq(requantize.code_valid & self.fields.unary_table),
-            addition_table.enable.eq(
-                requantize.code_valid & (self.fields.addition == Addition.TABLE)
-            ),
+            unary_table.enable.eq(requantize.code_valid & options.unary_table),
+            addition_table.enable.eq(requantize.code_valid & (options.addition == Addition.TABLE)),
         ]
         m.d.sync += add_residual.valid.eq(requantize.code_valid)
         for lane in range(self.lanes):
@@ -151,10 +161,10 @@ class VectorLanes(wiring.Component):
             with m.If(requantize.code_valid):
                 m.d.sync += code.eq(requantize.code[lane])
             entry = unary_table.entry[lane]
-            extended = Cat(entry, (entry[-1] & self.fields.unary_signed).replicate(8)).as_signed()
+            extended = Cat(entry, (entry[-1] & options.unary_signed).replicate(8)).as_signed()
             m.d.comb += [
                 unary_table.index[lane].eq(requantize.code[lane]),
                 addition_table.index[lane].eq(residual.word_select(lane, 8)),
-                add_residual.code[lane].eq(Mux(self.fields.unary_table, extended, code)),
+                add_residual.code[lane].eq(Mux(options.unary_table, extended, code)),
                 add_residual.term[lane].eq(addition_table.entry[lane]),
             ]

@@ -66,7 +66,9 @@ def rtl_memories(config: Config) -> list[RtlMemory]:
     memories = []
     for buffer, shape in shapes(config).items():
         for path, index in _parts(buffer, shape):
-            memories.append(RtlMemory(path, buffer, index, shape[-3 if len(index) == 4 else -2], shape[-1]))
+            memories.append(
+                RtlMemory(path, buffer, index, shape[-3 if len(index) == 4 else -2], shape[-1])
+            )
     return memories
 
 

@@ -79,7 +79,7 @@ def test_random_programs_are_copied_under_conflicts() -> None:
                 runs=noise.randrange(1, 4),
                 run_dram_stride=noise.randrange(4096),
                 run_buffer_stride=noise.randrange(300),
-                planes=noise.randrange(1, 3),
+                planes=noise.randrange(1, 4),
                 plane_dram_stride=noise.randrange(8192),
                 plane_buffer_stride=1200,
             )

@@ -109,6 +109,17 @@ def test_the_run_ends_two_cycles_after_the_last_retirement() -> None:
     assert run.drained + 1 == last + 2
 
 
+def test_the_run_goes_on_while_an_instruction_is_queued() -> None:
+    """T-RUN-02: also between the retirement it waited for and its own issue."""
+    program = [
+        instruction(Engine.LOAD, signal=1 << Engine.STORE),
+        instruction(Engine.STORE, wait_load=1),
+        End(),
+    ]
+    run = run_control(program, duration=lambda engine, index: 100)
+    assert run.drained == run.retires[Engine.STORE][0][0] + 1
+
+
 def test_a_program_of_end_alone_ends_after_its_dispatch() -> None:
     """T-RUN-02: x > d."""
     run = run_control([End()])
@@ -118,9 +129,10 @@ def test_a_program_of_end_alone_ends_after_its_dispatch() -> None:
 def test_instructions_behind_end_are_never_dispatched() -> None:
     """I-06: and what was fetched of them does not disturb the next run."""
     program = [*program_of(Engine.LOAD), *program_of(*[Engine.STORE] * 30)]
-    run = run_control(program, runs=2)
-    assert len(run.dispatches) == 2
-    assert [len(run.issues[engine]) for engine in Engine] == [1, 0, 0, 0]
+    first, second = run_control(program), run_control(program, runs=2)
+    assert len(first.dispatches) == 2
+    assert [len(first.issues[engine]) for engine in Engine] == [1, 0, 0, 0]
+    assert first.dispatches == second.dispatches
 
 
 def test_a_second_run_is_like_the_first() -> None:

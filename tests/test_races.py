@@ -147,13 +147,13 @@ RACES = {
         ],
         r"byte 0x40 of parameter: instruction 1 \(VECTOR: TABLE .*\) reads it",
     ),
-    "write after read, accumulator": (
+    "two engines in one half of the accumulator": (
         [
             *LAYER,
             gemm(4, 4, 4, accumulator_address=2),
         ],
-        r"instruction 5 \(MATRIX: .*\): byte 0x20 of accumulator: "
-        r"instruction 4 \(VECTOR: .*\) reads it",
+        r"instruction 5 \(MATRIX: .*\): byte 0x0 of accumulator halves: "
+        r"instruction 4 \(VECTOR: .*\) writes it",
     ),
 }
 

@@ -163,9 +163,7 @@ def test_random_traffic_keeps_every_rule(seed, rate, tmp_path):
                 times.append(data_at)
             bursts.append(Burst(write_at, True, address, beats, 0, tuple(times)))
     latency = generator.choice([4, 20, 100])
-    events = simulate(
-        "verilator", tmp_path, bursts, latency=latency, rate=rate, last_cycle=12000
-    )
+    events = simulate("verilator", tmp_path, bursts, latency=latency, rate=rate, last_cycle=12000)
     check(events, bursts, latency, rate)
 
 

@@ -31,6 +31,7 @@ HARMLESS = {
     "ASCRANGE",  # pointers of queues of one entry have no bits, and are used nowhere
     "CASEINCOMPLETE",  # what no case names keeps the value assigned before
     "PROCASSINIT",  # initial values of registers are those of their reset
+    "UNSIGNED",  # loops over levels compare with zero too
     "UNUSEDSIGNAL",  # whole instruction words go to blocks that look at some fields
     "WIDTHEXPAND",
     "WIDTHTRUNC",  # operands are extended as Verilog does

@@ -175,7 +175,6 @@ def test_minilm_integers_follow_the_float_network(float_values):
 
 
 def test_minilm_peaks_of_the_sum_need_16_bits(float_values):
-    """NUMERICS: the sum peaks at 224 for a deviation of about 3."""
     peak, deviation = np.abs(float_values["sum"]).max(), float_values["sum"].std()
     assert peak / deviation > 64
 
