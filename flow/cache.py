@@ -21,8 +21,9 @@ def digest(recipe: object) -> str:
 def cached(key: str, make: Callable[[Path], None], root: Path = SIM_BUILD) -> Path:
     """The folder ``root/key``, made by ``make`` if it is not there yet.
 
-    ``make`` fills a folder beside it, renamed when complete, under a lock of the key: two processes never make the same key at once, and what a killed one leaves behind is never
-    taken for complete; the next attempt removes it.
+    ``make`` fills a folder beside it, renamed when complete, under a lock of the key: two processes
+    never make the same key at once, and what a killed one leaves behind is never taken for
+    complete; the next attempt removes it.
     """
     folder = root / key
     root.mkdir(parents=True, exist_ok=True)

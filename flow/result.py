@@ -30,8 +30,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
-
 Counters = dict[str, int]
 Ledger = dict[str, dict[str, int]]
 
@@ -86,7 +84,7 @@ class SimulatorSpeed(_Model):
 class Result(_Model):
     """Everything a run tells."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     workload: str
     config: str
     simulator: str

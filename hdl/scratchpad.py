@@ -72,21 +72,17 @@ class Scratchpad(Component):
             read_port = memory.read_port()
             write_port = memory.write_port(granularity=8)
             words.append(read_port.data)
-            for client, window in zip(self.read[::-1], reads[::-1], strict=True):
-                with m.If(window.wanted[index]):
-                    m.d.comb += [
-                        read_port.en.eq(client.ready),
-                        read_port.addr.eq(window.row[parity]),
-                    ]
-            for client, (window, (data, enable)) in zip(
-                self.write[::-1], turned[::-1], strict=True
-            ):
-                with m.If(window.wanted[index]):
-                    m.d.comb += [
-                        write_port.en.eq(Mux(client.ready, enable[parity], 0)),
-                        write_port.addr.eq(window.row[parity]),
-                        write_port.data.eq(data[parity]),
-                    ]
+            read_rows = [window.row[parity] for window in reads]
+            write_rows = [window.row[parity] for window in writes]
+            data, enable = zip(*(lanes[parity] for _, lanes in turned), strict=True)
+            m.d.comb += [
+                read_port.en.eq(self._granted(self.read, reads, index).any()),
+                read_port.addr.eq(_of_first(reads, index, read_rows)),
+                write_port.addr.eq(_of_first(writes, index, write_rows)),
+                write_port.data.eq(_of_first(writes, index, data)),
+            ]
+            with m.If(self._granted(self.write, writes, index).any()):
+                m.d.comb += write_port.en.eq(_of_first(writes, index, enable))
         for client, window in zip(self.read, reads, strict=True):
             self._answer(m, client, window, words)
         return m
@@ -96,6 +92,12 @@ class Scratchpad(Component):
         for client, window in zip(clients, windows, strict=True):
             m.d.comb += client.ready.eq(~(window.wanted & taken).any())
             taken = taken | window.wanted
+
+    def _granted(self, clients, windows, index):
+        return Cat(
+            window.wanted[index] & client.ready
+            for client, window in zip(clients, windows, strict=True)
+        )
 
     def _window(self, m, name, client):
         window = ScratchpadWindow(word_bytes=self._word_bytes, banks=self._banks, pairs=self._pairs)
@@ -110,19 +112,25 @@ class Scratchpad(Component):
         return window
 
     def _write_window(self, m, number, client):
-        """The window of a writer, and its data and enables by (even word, odd word)."""
+        """The window of a writer, and (data, enable) turned to its even and its odd word."""
         window = self._window(m, f"write_window_{number}", client)
         offset = client.address[: self._offset_bits]
         odd_first = client.address[self._offset_bits]
         turned = []
         for name, value, unit in (("data", client.data, 8), ("enable", client.enable, 1)):
-            first = Signal(unit * self._word_bytes, name=f"{name}_{number}_first")
-            second = Signal(unit * self._word_bytes, name=f"{name}_{number}_second")
+            bits = unit * self._word_bytes
+            first, second = Signal(bits), Signal(bits)
+            even = Signal(bits, name=f"writer_{number}_even_{name}")
+            odd = Signal(bits, name=f"writer_{number}_odd_{name}")
             with m.If(client.valid):
                 m.d.comb += Cat(first, second).eq(value << (offset * unit))
-            turned.append((Mux(odd_first, second, first), Mux(odd_first, first, second)))
+            m.d.comb += [
+                even.eq(Mux(odd_first, second, first)),
+                odd.eq(Mux(odd_first, first, second)),
+            ]
+            turned.append((even, odd))
         m.d.comb += [window.use_first.eq(first.any()), window.use_second.eq(second.any())]
-        return window, turned
+        return window, list(zip(*turned, strict=True))
 
     def _answer(self, m, client, window, words):
         """Turn what the sub-banks read in the cycle before to the window of a client."""
@@ -143,3 +151,11 @@ class Scratchpad(Component):
         with m.If(answering):
             window_bytes = Mux(address[-1], Cat(odd, even), Cat(even, odd))
             m.d.comb += client.data.eq(window_bytes >> (address[:-1] << 3))
+
+
+def _of_first(windows, index, values):
+    """The value of the first client that wants a sub-bank, anything where none does."""
+    chosen = values[-1]
+    for window, value in reversed(list(zip(windows[:-1], values[:-1], strict=True))):
+        chosen = Mux(window.wanted[index], value, chosen)
+    return chosen

@@ -15,7 +15,7 @@ install_packages() {
     [ "$(id -u)" = 0 ] || as_root=(sudo -n)
     "${as_root[@]}" apt-get update -qq >&2 &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends "$@" >&2
+            apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # Python 3.11 or later that can make environments and has a shared library for the simulator.

@@ -13,7 +13,7 @@ from arch.registers import Counter, register_map
 _EVERY_BYTE = 0b1111
 
 
-class _Master(AXI4LiteMaster):  # type: ignore[misc]  # cocotb-bus has no type hints
+class _Master(AXI4LiteMaster):
     """AXI4LiteMaster that samples WREADY before the edge, as it does with every other signal.
 
     Its own reads WREADY after the edge, which under Verilator with a clock in HDL is the value of

@@ -63,29 +63,28 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
 
 def rtl_memories(config: Config) -> list[RtlMemory]:
     """Every memory that holds part of a buffer, in the order of the simulator's files."""
+    every = slice(None)
     memories = []
     for buffer, shape in shapes(config).items():
-        for path, index in _parts(buffer, shape):
-            memories.append(
-                RtlMemory(path, buffer, index, shape[-3 if len(index) == 4 else -2], shape[-1])
-            )
-    return memories
-
-
-def _parts(
-    buffer: str, shape: tuple[int, ...]
-) -> list[tuple[tuple[str, ...], tuple[int | slice, ...]]]:
-    every = slice(None)
-    if buffer in ("activation", "weight"):
-        return [
-            ((f"{buffer}_buffer", f"bank_{bank}_{parity}"), (bank, every, odd, every))
-            for bank in range(shape[0])
-            for odd, parity in enumerate(("even", "odd"))
+        parts: dict[tuple[str, str], tuple[int | slice, ...]]
+        if buffer in ("activation", "weight"):
+            parts = {
+                (f"{buffer}_buffer", f"bank_{bank}_{parity}"): (bank, every, odd, every)
+                for bank in range(shape[0])
+                for odd, parity in enumerate(("even", "odd"))
+            }
+            depth = shape[1]
+        elif buffer == "accumulator":
+            parts = {(buffer, f"half_{half}"): (half, every, every) for half in range(shape[0])}
+            depth = shape[1]
+        else:
+            name = "parameter_buffer" if buffer == "parameter" else buffer
+            parts = {(name, "memory"): (every, every)}
+            depth = shape[0]
+        memories += [
+            RtlMemory(path, buffer, index, depth, shape[-1]) for path, index in parts.items()
         ]
-    if buffer == "accumulator":
-        return [((buffer, f"half_{half}"), (half, every, every)) for half in range(shape[0])]
-    name = "parameter_buffer" if buffer == "parameter" else buffer
-    return [((name, "memory"), (every, every))]
+    return memories
 
 
 def split(config: Config, buffers: Mapping[str, Bytes]) -> bytes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import cocotb
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge, SimTimeoutError, with_timeout
 
 from tb.csr_agent import CsrAgent
@@ -21,7 +21,7 @@ _RESET_CYCLES = 4
 
 
 @cocotb.test()
-async def run_program(top: HierarchyObject) -> None:
+async def run_program(top: Any) -> None:
     """Reset, check the identity, run the program of the request, leave the outcome."""
     folder = Path(os.environ[RUN_DIRECTORY_VARIABLE])
     request = Request.model_validate_json((folder / REQUEST_FILE).read_bytes())
@@ -59,7 +59,7 @@ async def _check_identity(csr: CsrAgent, request: Request) -> None:
         assert value == expected, f"register {name} reads {value:#x}, expected {expected:#x}"
 
 
-async def _start_and_wait(csr: CsrAgent, top: HierarchyObject, cycles: int) -> bool:
+async def _start_and_wait(csr: CsrAgent, top: Any, cycles: int) -> bool:
     """Start the program; whether the interrupt came within ``cycles``."""
     interrupt = cocotb.start_soon(_rise(top))
     await csr.set_field("CONTROL", "START")
@@ -70,5 +70,5 @@ async def _start_and_wait(csr: CsrAgent, top: HierarchyObject, cycles: int) -> b
     return True
 
 
-async def _rise(top: HierarchyObject) -> None:
+async def _rise(top: Any) -> None:
     await RisingEdge(top.interrupt)
