@@ -6,11 +6,11 @@ stderr.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -154,8 +154,14 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
 
 
 def _check_writable(path: Path | None) -> None:
-    if path is not None and not path.resolve().parent.is_dir():
-        raise AssayError(f"{path}: cannot be written: there is no folder {path.resolve().parent}")
+    """Find out before the work, not after it."""
+    if path is None:
+        return
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise AssayError(f"{path}: cannot be written: there is no folder {folder}")
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise AssayError(f"{path}: cannot be written: choose another file")
 
 
 def main() -> None:
@@ -168,11 +174,11 @@ def _main(arguments: list[str]) -> int:
         status = app(arguments, prog_name="assay", standalone_mode=False)
     except AssayError as error:
         return _complain(str(error), _BAD_INPUT)
-    except click.ClickException as error:
+    except typer.TyperException as error:
         return _complain(f"{error.format_message()} (see assay --help)", _BAD_INPUT)
     except SimulationError as error:
         return _complain(str(error), _FAIL)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", _FAIL)
     return status or _PASS
 

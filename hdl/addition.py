@@ -165,40 +165,38 @@ class AddResidual(wiring.Component):
     def _add_floats(self, m, lane, stages, a, b):
         """Stages 2 and 3: the sum, rounded to 24 significant bits and then to an integer."""
         total = Signal(signed(WINDOW_BITS + 2), name=f"total_{lane}")
-        negative = Signal(2, name=f"negative_{lane}", reset_less=True)
+        negative = Signal(name=f"negative_{lane}", reset_less=True)
         magnitude = Signal(WINDOW_BITS + 1, name=f"magnitude_{lane}", reset_less=True)
         m.d.comb += total.eq(a + b)
         with m.If(stages[2]):
             m.d.sync += [
-                negative[0].eq(total < 0),
+                negative.eq(total < 0),
                 magnitude.eq(Mux(total < 0, -total, total)),
             ]
 
-        fraction, whole = magnitude[:FRACTION_BITS], magnitude[FRACTION_BITS:][:SATURATED_BITS]
+        rest, half = magnitude[: FRACTION_BITS - 1], magnitude[FRACTION_BITS - 1]
+        whole = magnitude[FRACTION_BITS:][:SATURATED_BITS]
         beyond = magnitude[FRACTION_BITS + SATURATED_BITS :] != 0
-        half = 1 << (FRACTION_BITS - 1)
         # The rounding to 24 bits changes the integer only where it lands on a tie: where the
         # distance to the tie is at most half a last place, 2^(msb(whole) - 24), or 2^-25 where
         # whole is 0 (below one half the answer is 0 in any case). In last bits of the window that
         # is distance <= 2^9 * 2^msb(2 * whole + 1), which needs no leading-bit count.
-        from_tie = Signal(FRACTION_BITS, name=f"from_tie_{lane}")
-        excess = Signal(FRACTION_BITS, name=f"excess_{lane}")
-        tie = (from_tie == 0) | msb_below(excess[9:], Cat(1, whole))
+        less_one = Signal(FRACTION_BITS - 1, name=f"distance_less_one_{lane}")
+        tie = (half & (rest == 0)) | msb_below(less_one[9:], Cat(1, whole))
         integer = Signal(SATURATED_BITS + 1, name=f"integer_{lane}")
         rounded = Signal(signed(SATURATED_BITS + 2), name=f"rounded_{lane}", reset_less=True)
-        nearest = whole + Mux(tie, whole[0], fraction[-1])
+        nearest = whole + Mux(tie, whole[0], half)
         m.d.comb += [
-            from_tie.eq(Mux(fraction[-1], fraction - half, half - fraction)),
-            excess.eq(from_tie - 1),
+            less_one.eq(Mux(half, rest - 1, ~rest)),
             integer.eq(Mux(beyond, 1 << SATURATED_BITS, nearest)),
         ]
         with m.If(stages[3]):
-            m.d.sync += rounded.eq(Mux(negative[0], -integer, integer))
+            m.d.sync += rounded.eq(Mux(negative, -integer, integer))
         return rounded
 
 
 def saturate(value, limit):
-    """``value`` (not negative where it matters), at most ``limit``."""
+    """``value``, at most ``limit``."""
     return Mux(value > limit, limit, value)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
+Lane = tuple[np.ndarray, np.float32]
+"""Values and the scale of one lane."""
 CODE_MAX = 300
 """Requantised values are drawn up to here: beyond the clamps of int8 and uint8."""
 
@@ -54,39 +56,39 @@ def requantize_cases(
             yield RequantizeCase(clipped, np.array(scales, np.float32), zero_point, signed)
 
 
-def _scale(rng, low_log2, high_log2):
+def _scale(rng: np.random.Generator, low_log2: float, high_log2: float) -> np.float32:
     return np.float32(2.0 ** rng.uniform(low_log2, high_log2))
 
 
-def _random(rng, rows):
+def _random(rng: np.random.Generator, rows: int) -> Lane:
     scale = _scale(rng, -22, 2)
     return np.rint(rng.uniform(-CODE_MAX, CODE_MAX, rows) / scale), scale
 
 
-def _wide(rng, rows):
+def _wide(rng: np.random.Generator, rows: int) -> Lane:
     return rng.integers(INT32_MIN, INT32_MAX, rows, endpoint=True), _scale(rng, -32, -16)
 
 
-def _exact_ties(rng, rows):
+def _exact_ties(rng: np.random.Generator, rows: int) -> Lane:
     power = int(rng.integers(1, 23))
     odd = 2 * rng.integers(-CODE_MAX, CODE_MAX, rows) + 1
     return odd << (power - 1), np.float32(2.0**-power)
 
 
-def _near_ties(rng, rows):
+def _near_ties(rng: np.random.Generator, rows: int) -> Lane:
     scale = _scale(rng, -22, -1)
     ties = rng.integers(-CODE_MAX, CODE_MAX, rows) + 0.5
     return np.rint(ties / scale) + rng.integers(-1, 2, rows), scale
 
 
-def _double_rounding(rng, rows):
+def _double_rounding(rng: np.random.Generator, rows: int) -> Lane:
     """Products so near a tie that the rounding to 24 bits lands on it."""
     scale = _scale(rng, -25, -22)
     ties = rng.integers(-127, 127, rows) + 0.5
     return np.rint(ties / np.float64(scale)), scale
 
 
-def _edges(rng, rows):
+def _edges(rng: np.random.Generator, rows: int) -> Lane:
     """From 2^24 up the value itself is rounded: at, just below and just above its ties."""
     power = rng.integers(1, 8, rows)
     base = rng.integers(1 << 23, 1 << 24, rows) << power
@@ -96,7 +98,7 @@ def _edges(rng, rows):
     return value * rng.choice([-1, 1], rows), _scale(rng, -24, -16)
 
 
-def _extremes(rng, rows):
+def _extremes(rng: np.random.Generator, rows: int) -> Lane:
     """The ends of int32 and around 0, with every exponent a scale can have."""
     places = np.array([INT32_MIN, INT32_MIN + 1, INT32_MAX, INT32_MAX - 1, -2, -1, 0, 1, 2])
     exponent = rng.integers(-126, 128) if rng.random() < 0.5 else rng.integers(-34, 20)
@@ -118,13 +120,13 @@ def addition_cases(rng: np.random.Generator, count: int, lanes: int = 16) -> Ite
         yield AdditionCase(a.reshape(-1, lanes), b.reshape(-1, lanes), *quantization)
 
 
-def _random_scales(rng):
+def _random_scales(rng: np.random.Generator) -> tuple[float, float, float]:
     """Scales of operands within some powers of two of the output's, often much smaller."""
     output = 2.0 ** rng.uniform(-10, 2)
     return output * 2.0 ** rng.uniform(-8, 2), output * 2.0 ** rng.uniform(-20, 2), output
 
 
-def _tying_scales(rng):
+def _tying_scales(rng: np.random.Generator) -> tuple[float, float, float]:
     """Ratios that are dyadic, so that most sums are a multiple of a half or close to one."""
     output = 2.0 ** rng.uniform(-10, 2)
     first = rng.choice([1, 3, 5, 7]) * 2.0 ** -rng.integers(1, 5)
