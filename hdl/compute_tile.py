@@ -4,14 +4,19 @@ from amaranth.hdl import Cat, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
+from arch.timing import MATRIX_PIPELINE_CYCLES
+
 OPERAND_BITS = 9
 """An int8 or uint8 less a zero point of its type."""
 
 SUM_BITS = 32
 """Of an accumulator; sums wrap (N-04)."""
 
-COMPUTE_TILE_CYCLES = 4
-"""From a row of operands at the tile to its sums, of MATRIX_PIPELINE_CYCLES (T-MX-05)."""
+READ_TO_TILE_CYCLES = 2
+"""From the issue of a row, or the read of weights, to the tile."""
+
+COMPUTE_TILE_CYCLES = MATRIX_PIPELINE_CYCLES - READ_TO_TILE_CYCLES
+"""From a row of operands at the tile to its sums, which are written in that cycle (T-MX-05)."""
 
 
 def to_operand(byte, is_signed, zero_point):

@@ -1,6 +1,6 @@
 """The counters and their snapshot (section 8 of docs/architecture.md)."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,6 +27,8 @@ def counter_widths(config: Config) -> dict[str, int]:
 
 class Counters(wiring.Component):
     """Counts while ``enable``; a snapshot latches all counts in one cycle and disturbs none.
+
+    The snapshot is a memory: undefined until the first ``snapshot``.
 
     Parameters
     ----------
@@ -64,13 +66,16 @@ class Counters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         latched = {}
+        # One way to zero for both: there are many of these, and simulators pay for each branch.
+        clear = Signal()
+        m.d.comb += clear.eq(self.clear | ResetSignal())
         for counter in register_map().counters:
-            count = Signal(COUNTER_BITS, name=counter.name)
-            snapshot = Signal(COUNTER_BITS, name=f"{counter.name}_snapshot")
+            count = Signal(COUNTER_BITS, name=counter.name, reset_less=True)
+            snapshot = Signal(COUNTER_BITS, name=f"{counter.name}_snapshot", reset_less=True)
             latched[counter.offset_bytes] = snapshot[:32]
             latched[counter.offset_bytes + 4] = snapshot[32:]
             add = getattr(self.add, counter.name)
-            with m.If(self.clear):
+            with m.If(clear):
                 m.d.sync += count.eq(0)
             with m.Elif(self.enable & (add != 0)):
                 m.d.sync += count.eq(count + add)

@@ -52,7 +52,8 @@ class DotProduct(Component):
             for stage in range(COMPUTE_TILE_CYCLES - 1):
                 bits += min(len(terms), RADIX).bit_length() - 1
                 terms = self._stage(m, f"sum_{c}_{stage}", valid[stage], terms, bits)
-            m.d.comb += self.tile.sums[c].eq(terms[0])
+            (total,) = terms
+            m.d.comb += self.tile.sums[c].eq(total)
         return m
 
     def _weights(self, m):

@@ -21,6 +21,10 @@ INSTRUCTIONS_QUEUED = 2
 """Accepted and not yet streaming, besides the one that streams: two weight tiles are held, so at
 most two instructions have loaded weights, and the loader is at work on one more (T-MX-02)."""
 
+INSTRUCTIONS_IN_FLIGHT = 7
+"""Room in the count: three accepted, of two more at most a last row in the pipeline, as a tile
+takes four cycles or more (T-MX-04)."""
+
 
 class MatrixEngine(Component):
     """A loader that fills weight tiles, a streamer that drives rows through them (T-MX rules).
@@ -107,7 +111,7 @@ class MatrixEngine(Component):
             streamer.loaded.eq(loaded != 0),
         ]
         retire = self._accumulate(m, streamer, compute.tile.sums)
-        in_flight = self._count(m, "in_flight", accept, retire, limit=7)
+        in_flight = self._count(m, "in_flight", accept, retire, limit=INSTRUCTIONS_IN_FLIGHT)
         m.d.comb += [
             self.status.working.eq(streamer.row),
             self.status.in_flight.eq(in_flight != 0),

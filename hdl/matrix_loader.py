@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
 from arch.isa import Opcode
-from hdl.compute_tile import OPERAND_BITS, TileLoad, to_operand
+from hdl.compute_tile import OPERAND_BITS, READ_TO_TILE_CYCLES, TileLoad, to_operand
 from hdl.instruction import instruction_layout
 from hdl.loop_nest import LoopNest, StridedWalk
 from hdl.ports import BUFFER_ADDRESS_BITS, BufferRead
@@ -151,7 +151,7 @@ class MatrixLoader(Component):
     def _convert(self, m, reading, fetched):
         """From the cycle of a read to the load two cycles later."""
         lanes = self._lanes
-        valid = Signal(2)
+        valid = Signal(READ_TO_TILE_CYCLES)
         answered = Signal(fetched.shape(), reset_less=True)
         loading = Signal(fetched.shape(), reset_less=True)
         window = Signal(data.ArrayLayout(8, lanes), reset_less=True)

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from hdl.compute_tile import TileRow, to_operand
+from hdl.compute_tile import READ_TO_TILE_CYCLES, TileRow, to_operand
 from hdl.matrix_rows import lanes_layout, result_layout, row_layout
 from hdl.ports import BufferRead
 
@@ -66,7 +66,7 @@ class MatrixStreamer(Component):
             self.read.address.eq(new.address),
             self.read.count.eq(new.count),
         ]
-        valid = Signal(2)
+        valid = Signal(READ_TO_TILE_CYCLES)
         m.d.sync += valid.eq(Cat(self.row, valid))
         answered = self._stage("answered")
         turned = self._stage("turned")

@@ -107,7 +107,7 @@ class VectorEngine(wiring.Component):
         """Holds the instruction in flight (rules T-VX-01, T-VX-05) and tells the ledger."""
         word = Signal(8 * INSTRUCTION_BYTES, reset_less=True)
         accept = self.issue.valid & self.issue.ready
-        opcode = self.issue.word[: len(data.View(instruction_layout(Opcode.END), word).opcode)]
+        opcode = data.View(instruction_layout(Opcode.END), self.issue.word).opcode
         with m.If(accept):
             m.d.sync += [word.eq(self.issue.word), self.status.in_flight.eq(1)]
         with m.Elif(self.status.retire):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.sim import Simulator
 
@@ -106,18 +106,29 @@ def run(
     activations: np.ndarray,
     weights: np.ndarray,
     offers: dict[int, int] | None = None,
+    reset_after: int = 0,
 ) -> Trace:
     """Run ``program``, each instruction offered as soon as the one before is accepted.
+
+    With ``reset_after`` its first instruction runs for that many cycles before; then comes a reset.
 
     Buffers hold ``activations`` and ``weights`` (uint8). ``offers`` delays the offer of an
     instruction, by index, to a cycle.
     """
     bench = Bench(config)
     trace = Trace()
+    reset = Signal()
 
     async def drive(ctx):
         await _fill(ctx, bench.activation, config.word_bytes, activations)
         await _fill(ctx, bench.weight, config.word_bytes, weights)
+        if reset_after:
+            ctx.set(bench.issue.valid, 1)
+            ctx.set(bench.issue.word, int.from_bytes(program[0].encode(), "little"))
+            await ctx.tick().repeat(reset_after)
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
         cycle = index = 0
         while len(trace.retirements) < len(program):
             assert cycle < 4000, "the engine is stuck"
@@ -129,7 +140,7 @@ def run(
             cycle += 1
         trace.accumulators = await _read_accumulators(ctx, bench, config)
 
-    simulator = Simulator(bench)
+    simulator = Simulator(ResetInserter(reset)(bench))
     simulator.add_clock(1e-6)
     simulator.add_testbench(drive)
     simulator.run()

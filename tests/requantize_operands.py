@@ -141,7 +141,7 @@ def tying_terms(rng: np.random.Generator, codes: np.ndarray, scale: np.float32) 
     """
     ties = rng.integers(-CODE_MAX, CODE_MAX, 256) + rng.choice([0.0, 0.5, 0.5], 256)
     ties = np.where(rng.random(256) < 0.1, 0, ties)
-    terms = np.float32(ties - codes * np.float64(scale))
+    terms = (ties - codes * np.float64(scale)).astype(np.float32)
     beside = np.nextafter(terms, rng.choice([-1, 1], 256).astype(np.float32) * np.float32(np.inf))
     terms = np.where(rng.random(256) < 0.3, beside, terms)
     tiny = np.ldexp(rng.uniform(-1, 1, 256), rng.integers(-140, -8, 256))
@@ -163,6 +163,6 @@ def hair_sums() -> Iterator[tuple[int, np.float32, np.ndarray]]:
             code = next((code for code in range(3, 128, 2) if boundary % code == 0), None)
             if code is not None:
                 yield code, np.float32(boundary // code * half_place), hairs
-        ties = np.resize(np.float32([whole + 0.5, -whole - 0.5]), 256)
+        ties = np.resize(np.array([whole + 0.5, -whole - 0.5], np.float32), 256)
         yield 1, np.float32(half_place * (1 + 2.0**-23)), ties
         yield -1, np.float32(half_place * (1 + 2.0**-23)), ties

@@ -31,13 +31,13 @@ def gemm(m=6, k_tiles=1, last_k=4, n_tiles=1, last_n=4, **fields):
     )
 
 
-def check(config, program, seed=0, offers=None):
+def check(config, program, seed=0, **how):
     """Run and compare every accumulator and the cycle of every event; returns the trace."""
     rng = np.random.default_rng(seed)
     activations = rng.integers(0, 256, ACTIVATION_BYTES, np.uint8)
     weights = rng.integers(0, 256, WEIGHT_BYTES, np.uint8)
-    trace = run(config, program, activations, weights, offers)
-    expected = expected_trace(config, program, offers)
+    trace = run(config, program, activations, weights, **how)
+    expected = expected_trace(config, program, how.get("offers"))
     for name in ("issues", "weight_reads", "tiles", "rows", "macs", "writes", "retirements"):
         assert getattr(trace, name) == getattr(expected, name), name
     assert trace.in_flight == expected.in_flight
@@ -160,7 +160,7 @@ def test_accumulators_and_cycles(program):
     check(small_config(), program)
 
 
-@pytest.mark.parametrize(("rows", "cols"), [(8, 4), (4, 8)])
+@pytest.mark.parametrize(("rows", "cols"), [(8, 4), (4, 8), (32, 4)])
 @pytest.mark.parametrize("transposed", [0, 1])
 def test_rectangular_tile(rows, cols, transposed):
     """I-03 and the reads of T-MX-01 where a row and a column differ in length."""
@@ -174,7 +174,7 @@ def test_rectangular_tile(rows, cols, transposed):
             activation_address=5,
             weight_transposed=transposed,
             weight_zero_row=1 - transposed,
-            weight_column_stride=16,
+            weight_column_stride=2 * rows,
             accumulator_address=address,
         )
         for m, address in ((10, 0), (3, 20))
@@ -239,13 +239,20 @@ def test_row_without_valid_lanes_reads_nothing():
     assert trace.activation_reads == [trace.rows[2]]
 
 
+@pytest.mark.parametrize("cycles", [2, 9, 14])
+def test_reset_in_the_middle(cycles):
+    """No rule survives from before a reset: accumulators aside, the run is that from power-up."""
+    program = [gemm(m=10, k_tiles=2, weight_zero_row=1), gemm(m=3, accumulator_address=10)]
+    check(small_config(), program, reset_after=cycles)
+
+
 def test_random_programs():
     """I-03 and T-MX-01 to T-MX-05 on seeded programs, offered at random."""
     rng = np.random.default_rng(20)
     for seed in range(4):
         program = [_random_instruction(rng) for _ in range(8)]
         offers = {i: int(rng.integers(0, 200)) for i in range(1, 8, 3)}
-        check(small_config(), program, seed, offers)
+        check(small_config(), program, seed, offers=offers)
 
 
 def _random_instruction(rng):

@@ -1,6 +1,6 @@
 """The parameter buffer: words for VECTOR, bytes for LOAD (B-05)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from amaranth.sim import Simulator
@@ -11,11 +11,15 @@ DEPTH = 16
 LANES = 4
 
 
-def simulate(testbench: Callable[[Any, ParameterBuffer], Any]) -> None:
+def simulate(testbench: Callable[[Any, ParameterBuffer], Awaitable[None]]) -> None:
     dut = ParameterBuffer(depth=DEPTH, lanes=LANES)
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(lambda ctx: testbench(ctx, dut))
+
+    async def run(ctx: Any) -> None:
+        await testbench(ctx, dut)
+
+    simulator.add_testbench(run)
     simulator.run()
 
 

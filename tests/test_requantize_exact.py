@@ -93,7 +93,7 @@ def onnx_requantize(case: RequantizeCase) -> np.ndarray:
     }
     arrays = {name: np.asarray(value) for name, value in inputs.items()}
     (y,) = session("QLinearConv", case.signed).run(None, arrays)
-    return y.reshape(case.values.shape).astype(np.int64)
+    return np.asarray(y, np.int64).reshape(case.values.shape)
 
 
 def onnx_add(case: AdditionCase) -> np.ndarray:
@@ -104,7 +104,7 @@ def onnx_add(case: AdditionCase) -> np.ndarray:
         inputs |= {f"{name}_scale": np.asarray(scale), f"{name}_zero": case.a.dtype.type(zero)}
     arrays = {name: np.asarray(value) for name, value in inputs.items()}
     (y,) = session("QLinearAdd", case.signed).run(None, arrays)
-    return y.astype(np.int64)
+    return np.asarray(y, np.int64)
 
 
 def check(name: str, case: object, actual: np.ndarray, expected: np.ndarray) -> int:
@@ -144,7 +144,7 @@ def test_requantize_to_int16_saturates(lanes: LanePipeline) -> None:
     rng = np.random.default_rng(SEED)
     batches, expected = [], []
     for case in list(requantize_cases(rng, rows=8))[::4]:
-        zero_point = int(rng.choice([-32768, 32767, rng.integers(-32768, 32768)]))
+        zero_point = int(rng.choice([-32768, 32767, int(rng.integers(-32768, 32768))]))
         scales = np.ldexp(np.minimum(case.scales, np.float32(2.0**100)), rng.integers(0, 9))
         vector = instruction(ElementType.INT16, zero_point=zero_point)
         batches.append(Batch(vector, case.values, scales))
@@ -165,13 +165,18 @@ def golden_add(a: np.ndarray, b: np.ndarray, scale_bits: int, table: np.ndarray)
     return np.clip(add_table(a, b, scale_bits, table), low, high)
 
 
+def quantization_constants(case: AdditionCase) -> tuple[int, np.ndarray]:
+    """``ra`` and the table of N-02."""
+    (a_scale, a_zero), (b_scale, b_zero) = case.a_quantization, case.b_quantization
+    y_scale, y_zero = case.y_quantization
+    scales = float(b_scale), b_zero, float(a_scale), a_zero, float(y_scale), y_zero
+    return addition_table(*scales, case.signed)
+
+
 def test_addition_equals_golden_and_onnx_runtime(lanes: LanePipeline) -> None:
     """N-02: all pairs of codes for some scales, random pairs for many."""
     cases = list(addition_cases(np.random.default_rng(SEED), count=900))
-    constants = []
-    for case in cases:
-        quantization = (*case.b_quantization, *case.a_quantization, *case.y_quantization)
-        constants.append(addition_table(*quantization, case.signed))
+    constants = [quantization_constants(case) for case in cases]
     batches = [
         addition_batch(case.a, case.b, *pair) for case, pair in zip(cases, constants, strict=True)
     ]

@@ -1,5 +1,7 @@
 """The VECTOR engine does what I-04 and I-05 say, in the cycles of T-VX-01 to T-VX-06."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from vector_bench import Memories, Trace, run
@@ -71,7 +73,7 @@ def residual_of(vector: Vector, memories: Memories) -> np.ndarray:
     element_bytes = 2 if vector.addition == Addition.INT16 else 1
     rows = np.arange(vector.rows)[:, None] * vector.residual_row_stride
     columns = np.arange(vector.n_tiles * LANES * element_bytes)
-    data = memories.activations[vector.residual_address + rows + columns]
+    data: np.ndarray = memories.activations[vector.residual_address + rows + columns]
     return data.view(np.int16) if element_bytes == 2 else data
 
 
@@ -129,7 +131,7 @@ TABLES = (
 )
 
 
-def run_filled(memories: Memories, *vectors: Vector, **options: object) -> Trace:
+def run_filled(memories: Memories, *vectors: Vector, **options: Any) -> Trace:
     """With both tables filled first."""
     return run(CONFIG, memories, [*TABLES, *vectors], **options)
 

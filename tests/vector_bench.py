@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import ResetInserter, Signal
@@ -65,7 +66,7 @@ def run(
     reset = Signal()
     trace = Trace()
 
-    async def testbench(ctx):
+    async def testbench(ctx: Any) -> None:
         queue = [int.from_bytes(instruction.encode(), "little") for instruction in program]
         for cycle in range(limit):
             ctx.set(reset, cycle == reset_in)
@@ -88,7 +89,9 @@ def run(
     return trace
 
 
-def _observe(ctx, dut, config, memories, trace, cycle):
+def _observe(
+    ctx: Any, dut: VectorEngine, config: Config, memories: Memories, trace: Trace, cycle: int
+) -> list[tuple[Any, int]]:
     """Record one cycle; what the memories answer in the next one."""
     events = {
         "issued": ctx.get(dut.issue.valid) and ctx.get(dut.issue.ready),
@@ -115,7 +118,9 @@ def _observe(ctx, dut, config, memories, trace, cycle):
     return _answers(ctx, dut, config, memories, trace)
 
 
-def _answers(ctx, dut, config, memories, trace):
+def _answers(
+    ctx: Any, dut: VectorEngine, config: Config, memories: Memories, trace: Trace
+) -> list[tuple[Any, int]]:
     answers = []
     if ctx.get(dut.accumulator.enable):
         half, address = ctx.get(dut.accumulator.half), ctx.get(dut.accumulator.address)
