@@ -50,7 +50,7 @@ def elaborate(config: Config, root: Path = SIM_BUILD) -> Rtl:
     }
 
     def make(folder: Path) -> None:
-        rtl = _convert(config)
+        rtl = convert(config)
         for name, text in zip(_FILES, (rtl.verilog, rtl.include, rtl.metadata), strict=True):
             (folder / name).write_text(text)
 
@@ -58,7 +58,8 @@ def elaborate(config: Config, root: Path = SIM_BUILD) -> Rtl:
     return Rtl(*((folder / name).read_text() for name in _FILES))
 
 
-def _convert(config: Config) -> Rtl:
+def convert(config: Config) -> Rtl:
+    """Verilog of an accelerator, made now; errors where ``tb.memory_layout`` does not fit it."""
     # Amaranth is slow to import and needed only where nothing is cached.
     from amaranth.back import verilog
 
