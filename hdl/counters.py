@@ -26,7 +26,7 @@ def counter_widths(config: Config) -> dict[str, int]:
 
 
 class Counters(wiring.Component):
-    """Counts while ``enable``; a snapshot latches all counts in one cycle and disturbs none.
+    """Counts while ``enable`` (T-RUN-01); a snapshot latches all counts in one cycle and disturbs none.
 
     The snapshot is a memory: undefined until the first ``snapshot``.
 

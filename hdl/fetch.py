@@ -1,4 +1,4 @@
-"""Instruction fetch: the program from DRAM, ahead of dispatch (T-FE-01 to T-FE-03)."""
+"""Instruction fetch: the program from DRAM, ahead of dispatch (rules T-FE)."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -11,10 +11,11 @@ from hdl.ports import BURST_REQUEST, DISPATCHED, INDEX_BITS
 
 
 class Fetch(wiring.Component):
-    """Keeps up to PREFETCH_INSTRUCTIONS requested and not dispatched.
+    """Asks for bursts (T-FE-01) while PREFETCH_INSTRUCTIONS are not exceeded (T-FE-02).
 
     An instruction is on ``o`` two cycles after the handshake of its last beat: one in which its
-    memory word is read, and the next, in which it can be dispatched. ``o`` gives one a cycle.
+    memory word is read, and the next, in which it can be dispatched. ``o`` gives one a cycle
+    (T-FE-03).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The writing half of LOAD: beats and padding into the buffers (T-LD-04 to T-LD-06)."""
+"""The writing half of LOAD: beats and padding into the buffers (rules T-LD)."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -30,7 +30,10 @@ def parameter_write(config: Config) -> MemoryWrite:
 
 
 class LoadWriter(wiring.Component):
-    """One register stage: a beat taken in t is written in t+1, its padding in the cycles after.
+    """One register stage: a beat taken in t is written in t+1 (T-LD-04).
+
+    The padding of a run follows in the cycles after its last beat; the next beat is taken with the
+    last write of padding (T-LD-05). The last write of an instruction retires it (T-LD-06).
 
     Parameters
     ----------
