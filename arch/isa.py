@@ -1,7 +1,6 @@
 """The instruction set: fixed-width instructions for four engines and the front end.
 
-An instruction is 64 bytes, little-endian. The field tables below are the only description: the
-encoder, the decoder, the disassembler, the RTL layout and the documents are made from them. Bits
+An instruction is 64 bytes, little-endian, laid out by the field tables of ``arch.fields``. Bits
 that no field covers are zero, and decode rejects anything else.
 """
 
@@ -13,198 +12,40 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from arch.errors import AssayError
-
-INSTRUCTION_BYTES = 64
-
-
-class Engine(enum.IntEnum):
-    """The four engines, in the order of every per-engine bit mask and of arbitration ties."""
-
-    LOAD = 0
-    MATRIX = 1
-    VECTOR = 2
-    STORE = 3
-
-
-class Opcode(enum.IntEnum):
-    """What an instruction does. Values 0x1_ are LOAD's, 0x2_ MATRIX's, 0x3_ VECTOR's, 0x4_ STORE's.
-
-    Room is left in each group: gather (LOAD), row reductions and pooling (VECTOR).
-    """
-
-    END = 0x01
-    LOAD = 0x10
-    MATRIX = 0x20
-    VECTOR = 0x30
-    TABLE = 0x31
-    STORE = 0x40
-
-    @property
-    def engine(self) -> Engine | None:
-        """The engine whose queue takes it; None for END, which the front end keeps."""
-        return None if self is Opcode.END else Engine((self >> 4) - 1)
-
-
-class Buffer(enum.IntEnum):
-    """A scratchpad that a DMA or VECTOR instruction addresses."""
-
-    ACTIVATION = 0
-    WEIGHT = 1
-    PARAMETER = 2
-
-
-class ElementType(enum.IntEnum):
-    """Type of a tensor element in buffers and DRAM."""
-
-    INT8 = 0
-    UINT8 = 1
-    INT16 = 2
-
-    @property
-    def bytes(self) -> int:
-        return 2 if self is ElementType.INT16 else 1
-
-    @property
-    def low(self) -> int:
-        return {0: -128, 1: 0, 2: -32768}[self]
-
-    @property
-    def high(self) -> int:
-        return {0: 127, 1: 255, 2: 32767}[self]
-
-
-class Addition(enum.IntEnum):
-    """What VECTOR adds to the requantised value."""
-
-    NONE = 0
-    TABLE = 1
-    INT16 = 2
-
-
-class Table(enum.IntEnum):
-    """Which lookup memory TABLE fills."""
-
-    UNARY = 0
-    ADDITION = 1
-
-    @property
-    def words(self) -> int:
-        """32-bit words: 256 int8 entries four to a word, or 256 float32."""
-        return 64 if self is Table.UNARY else 256
-
-
-@dataclass(frozen=True)
-class Field:
-    """One field of an instruction: ``bits`` wide, two's complement where ``signed``."""
-
-    name: str
-    bits: int
-    signed: bool = False
-    doc: str = ""
-
-    @property
-    def low(self) -> int:
-        return -(1 << (self.bits - 1)) if self.signed else 0
-
-    @property
-    def high(self) -> int:
-        return (1 << (self.bits - self.signed)) - 1
-
-
-HEADER = (
-    Field("opcode", 8, doc="see Opcode"),
-    Field("signal", 4, doc="engines to signal on retirement, bit = Engine"),
-    Field("wait_load", 8, doc="signals of LOAD to consume before issue"),
-    Field("wait_matrix", 8, doc="signals of MATRIX to consume before issue"),
-    Field("wait_vector", 8, doc="signals of VECTOR to consume before issue"),
-    Field("wait_store", 8, doc="signals of STORE to consume before issue"),
+from arch.fields import (
+    INSTRUCTION_BYTES,
+    LAYOUTS,
+    Addition,
+    Buffer,
+    ElementType,
+    Engine,
+    Field,
+    Opcode,
+    Table,
 )
 
-_DMA = (
-    Field("buffer", 2, doc="see Buffer"),
-    Field("buffer_address", 24, doc="byte address of the first byte in the buffer"),
-    Field("dram_address", 32, doc="byte address of the first byte in DRAM"),
-    Field("run_bytes", 20, doc="contiguous bytes of a run, 1 up"),
-    Field("runs", 16, doc="runs in a plane, 1 up"),
-    Field("run_dram_stride", 32, doc="bytes from run to run in DRAM"),
-    Field("run_buffer_stride", 24, doc="bytes from run to run in the buffer"),
-    Field("planes", 16, doc="planes, 1 up"),
-    Field("plane_dram_stride", 32, doc="bytes from plane to plane in DRAM"),
-    Field("plane_buffer_stride", 24, doc="bytes from plane to plane in the buffer"),
-)
-
-LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
-    Opcode.END: HEADER,
-    Opcode.LOAD: (
-        *HEADER,
-        *_DMA,
-        Field("pad_bytes", 12, doc="bytes of pad_value written after each run"),
-        Field("pad_value", 8, doc="the byte that pads"),
-    ),
-    Opcode.STORE: (*HEADER, *_DMA),
-    Opcode.MATRIX: (
-        *HEADER,
-        Field("activation_address", 24, doc="byte address of row 0, ky 0, x = 0; may wrap below 0"),
-        Field("activation_signed", 1, doc="activations are int8, else uint8"),
-        Field("activation_zero_point", 9, signed=True, doc="subtracted from each activation"),
-        Field("y_origin", 16, signed=True, doc="y of the first row and first ky"),
-        Field("y_row_step", 8, doc="y from output row to output row"),
-        Field("y_ky_step", 8, doc="y from ky to ky"),
-        Field("y_limit", 16, doc="rows with 0 <= y < y_limit exist; others read as zero"),
-        Field("row_stride", 24, doc="bytes from output row to output row"),
-        Field("ky_stride", 24, doc="bytes from ky to ky"),
-        Field("x_origin", 24, signed=True, doc="x, in bytes, of the first column and first kx"),
-        Field("column_stride", 24, doc="bytes from output column to output column"),
-        Field("kx_stride", 24, doc="bytes from kx to kx"),
-        Field("x_limit", 24, doc="bytes with 0 <= x < x_limit exist; others read as zero"),
-        Field("output_rows", 16, doc="output rows, 1 up"),
-        Field("output_columns", 16, doc="output columns, 1 up"),
-        Field("ky_count", 8, doc="kernel rows, 1 up"),
-        Field("kx_count", 8, doc="kernel columns, 1 up; 1 where they are folded into the run"),
-        Field("k_tiles", 12, doc="tiles of a run of k, 1 up"),
-        Field("last_k", 7, doc="valid k of a run's last tile, 1 to rows"),
-        Field("n_tiles", 12, doc="tiles of output channels, 1 up"),
-        Field("last_n", 7, doc="valid n of the last n tile, 1 to cols"),
-        Field("weight_address", 24, doc="byte address of the first weight tile"),
-        Field("weight_signed", 1, doc="weights are int8, else uint8"),
-        Field("weight_zero_point", 9, signed=True, doc="subtracted from each weight"),
-        Field("weight_zero_row", 1, doc="each n tile starts with a row of C zero points"),
-        Field("weight_transposed", 1, doc="load column by column from rows of n"),
-        Field("weight_column_stride", 20, doc="bytes from n to n where transposed"),
-        Field("accumulator_address", 12, doc="vector index of the first accumulator in its half"),
-        Field("accumulator_half", 1, doc="the half that MATRIX works in"),
-        Field("accumulate", 1, doc="add to what the accumulators hold, else overwrite"),
-    ),
-    Opcode.VECTOR: (
-        *HEADER,
-        Field("accumulator_address", 12, doc="vector index of the first accumulator in its half"),
-        Field("accumulator_half", 1, doc="the half that VECTOR works in"),
-        Field("rows", 16, doc="accumulator vectors of an n tile, 1 up"),
-        Field("n_tiles", 12, doc="n tiles, 1 up"),
-        Field("last_n", 7, doc="valid lanes of the last n tile, 1 to cols"),
-        Field("parameter_address", 24, doc="byte address of bias and scale of the first n tile"),
-        Field("zero_point", 16, signed=True, doc="added after requantisation"),
-        Field("clamp_low", 16, signed=True, doc="least requantised value"),
-        Field("clamp_high", 16, signed=True, doc="greatest requantised value"),
-        Field("unary_table", 1, doc="pass the requantised byte through the unary table"),
-        Field("unary_signed", 1, doc="the unary table holds int8, else uint8"),
-        Field("addition", 2, doc="see Addition"),
-        Field("addition_scale", 32, doc="float32 bits of ra in a * ra + t[b]"),
-        Field("residual_address", 24, doc="byte address of the first residual element"),
-        Field("residual_row_stride", 24, doc="bytes from row to row of the residual"),
-        Field("sum_low", 16, signed=True, doc="least value of the sum"),
-        Field("sum_high", 16, signed=True, doc="greatest value of the sum"),
-        Field("element_type", 2, doc="type of the output, see ElementType"),
-        Field("output_buffer", 1, doc="0 activation buffer, 1 weight buffer"),
-        Field("output_address", 24, doc="byte address of the first output element"),
-        Field("output_row_stride", 24, doc="bytes from row to row of the output"),
-    ),
-    Opcode.TABLE: (
-        *HEADER,
-        Field("table", 1, doc="see Table"),
-        Field("parameter_address", 24, doc="byte address of the table in the parameter buffer"),
-    ),
-}
+__all__ = [
+    "INSTRUCTION_BYTES",
+    "LAYOUTS",
+    "Addition",
+    "Buffer",
+    "ElementType",
+    "End",
+    "Engine",
+    "Field",
+    "FillTable",
+    "Instruction",
+    "Load",
+    "Matrix",
+    "Opcode",
+    "Store",
+    "Table",
+    "Vector",
+    "decode",
+    "decode_program",
+    "encode_program",
+    "layout_bits",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
