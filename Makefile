@@ -26,7 +26,7 @@ run: $(READY) ## real MiniLM weights through RTL: bit-exact, every counter again
 	$(ASSAY) run minilm_linear --config base
 
 test: $(READY) ## every test, on two processes
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n 2
 
 sim: $(READY) ## one simulation: WORKLOAD= CONFIG= SIM=verilator|icarus SEED=
 	$(ASSAY) run "$(WORKLOAD)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)"
