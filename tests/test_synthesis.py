@@ -14,19 +14,6 @@ from arch.config import config_names, load_config
 from flow.elaborate import elaborate
 from flow.toolchain import verilator_root
 
-QUICK = ("tiny", "16x8")
-ALL_ASKED = "ASSAY_ALL_CONFIGURATIONS" in os.environ
-CONFIGURATIONS = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            name not in QUICK and not ALL_ASKED,
-            reason="a minute; set ASSAY_ALL_CONFIGURATIONS=1",
-        ),
-    )
-    for name in config_names()
-]
-
 HARMLESS = {
     "ASCRANGE",  # pointers of queues of one entry have no bits, and are used nowhere
     "CASEINCOMPLETE",  # what no case names keeps the value assigned before
@@ -63,7 +50,7 @@ def lint(path: Path) -> list[str]:
     )
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", config_names())
 def test_every_configuration_lints(name: str, tmp_path: Path) -> None:
     assert lint(verilog(name, tmp_path)) == []
 
@@ -77,7 +64,7 @@ def test_lint_sees_a_latch(tmp_path: Path) -> None:
     assert any("LATCH" in text for text in lint(path))
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", config_names())
 def test_synthesis_finds_no_latch_no_loop_and_no_undriven_net(name: str, tmp_path: Path) -> None:
     """Before memories become flip-flops, which says nothing more and takes hours."""
     verilog(name, tmp_path)
