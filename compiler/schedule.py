@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Protocol
 
 from arch.config import Config
 from arch.isa import Engine, FillTable, Instruction, Load, Matrix, Store, Table, Vector
@@ -63,12 +64,12 @@ def order_of_issue(steps: Sequence[Step], needs: Sequence[Needs], config: Config
     return sorted(range(len(steps)), key=issues.__getitem__)
 
 
-class _Timer:
+class _Timer(Protocol):
     """When an engine issues and completes; `run` is called in the engine's order."""
 
     def run(self, instruction: Instruction, ready: float) -> tuple[float, float]:
         """Issue and end of an instruction whose operands are there in cycle `ready`."""
-        raise NotImplementedError
+        ...
 
 
 class _DmaTimer(_Timer):
