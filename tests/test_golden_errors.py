@@ -228,4 +228,5 @@ def test_an_output_may_overtake_the_residual_it_has_read():
             output_row_stride=4,
         ),
     ]
-    execute(chained(program), ONES)
+    state = execute(chained(program), ONES)
+    assert state.buffers["activation"].written[:16].all()

@@ -257,7 +257,8 @@ def test_instructions_behind_end_are_not_executed():
         s if s.name != "program" else type(s)(s.name, s.kind, s.address, code)
         for s in image.sections
     )
-    run(type(image)(image.hardware_hash, image.dram_bytes, sections), TINY)
+    state = run(type(image)(image.hardware_hash, image.dram_bytes, sections), TINY)
+    assert np.flatnonzero(state.buffers["activation"].written).tolist() == [0, 1, 2, 3]
 
 
 def test_an_image_for_another_configuration_is_refused():
