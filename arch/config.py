@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -188,11 +189,12 @@ def config_names() -> list[str]:
     return sorted(path.stem for path in CONFIG_DIR.glob("*.toml"))
 
 
-def load_config(name_or_path: str) -> Config:
+def load_config(name_or_path: str, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a named configuration or a TOML file.
 
     A file may say ``extends = "base"`` (a name, or a path beside it) and then give only what
-    differs.
+    differs. ``overrides`` change fields of what was read; ``axi_data_bits`` stays as it was derived
+    from the file, so that a slower memory does not change the hardware.
 
     Raises
     ------
@@ -203,10 +205,35 @@ def load_config(name_or_path: str) -> Config:
     path = _locate(name_or_path, Path.cwd())
     values = _read(path, ())
     values.setdefault("name", path.stem)
+    config = _validated(values, str(path))
+    if not overrides:
+        return config
+    changes = ", ".join(f"{key} = {value}" for key, value in overrides.items())
+    return _validated({**config.model_dump(), **overrides}, f"{path} with {changes}")
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``KEY=VALUE``, the value as in TOML; a word needs no quotes.
+
+    Raises
+    ------
+    AssayError
+        There is no key or no value.
+    """
+    key, _, value = (part.strip() for part in text.partition("="))
+    if not key or not value:
+        raise AssayError(f"'{text}' is no KEY=VALUE: give one such as dram_latency_cycles=200")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def _validated(values: dict[str, Any], source: str) -> Config:
     try:
         return Config(**values)
     except ValidationError as error:
-        raise AssayError(f"{path}: {_one_line(error, values)}") from None
+        raise AssayError(f"{source}: {_one_line(error, values)}") from None
 
 
 def _locate(name_or_path: str, folder: Path) -> Path:

@@ -48,6 +48,22 @@ class Buffer(enum.IntEnum):
     PARAMETER = 2
 
 
+class ErrorCode(enum.IntEnum):
+    """Why a run was stopped (rules E-01 to E-09)."""
+
+    NONE = 0
+    ILLEGAL_OPCODE = 1
+    ILLEGAL_FIELD = 2
+    BUFFER_OVERRUN = 3
+    SEMAPHORE_OVERFLOW = 4
+    READ_SLVERR = 5
+    READ_DECERR = 6
+    WRITE_SLVERR = 7
+    WRITE_DECERR = 8
+    WATCHDOG = 9
+    PROGRAM = 10
+
+
 class ElementType(enum.IntEnum):
     """Type of a tensor element in buffers and DRAM."""
 

@@ -1,6 +1,6 @@
 """The accelerator: the top of the hardware."""
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Module, Mux, ResetInserter
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -14,6 +14,7 @@ from hdl.counters import Counters
 from hdl.csr import CSR_ADDRESS_BITS, Csr
 from hdl.dma_load import LoadEngine
 from hdl.dma_store import StoreEngine
+from hdl.error_unit import ErrorUnit
 from hdl.matrix import MatrixEngine
 from hdl.parameter_buffer import ParameterBuffer
 from hdl.ports import CYCLE_BITS, Axi4, AxiLite, Retirement
@@ -54,21 +55,41 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.registers = csr = Csr(self._config)
-        m.submodules.counters = counters = Counters(self._config)
-        m.submodules.control = control = Control(self._config)
-        m.submodules.load = load = LoadEngine(self._config)
-        m.submodules.matrix = matrix = MatrixEngine(self._config)
-        m.submodules.vector = vector = VectorEngine(self._config)
-        m.submodules.store = store = StoreEngine(self._config)
-        m.submodules.port = port = MemoryPort(axi_bytes=self._config.axi_bytes)
+        config = self._config
+        m.submodules.registers = csr = Csr(config)
+        m.submodules.counters = counters = Counters(config)
+        control = Control(config)
+        m.submodules.errors = errors = ErrorUnit(sources=len(Engine) + len(control.faults))
+        load, store = LoadEngine(config), StoreEngine(config)
+        matrix, vector = MatrixEngine(config), VectorEngine(config)
+        port = MemoryPort(axi_bytes=config.axi_bytes)
+        resettable = {
+            "control": control,
+            "load": load,
+            "matrix": matrix,
+            "vector": vector,
+            "store": store,
+            "port": port,
+        }
+        for name, component in resettable.items():
+            m.submodules[name] = ResetInserter(errors.soft_reset)(component)
 
         for engine, unit in zip(Engine, (load, matrix, vector, store), strict=True):
             connect(m, control.issue[engine], unit.issue)
             connect(m, unit.status, control.status[engine])
+            connect(m, unit.fault, errors.faults[engine])
             retire = getattr(self, f"retire_{engine.name.lower()}")
             connect(m, control.retired[engine], flipped(retire))
+        for fault, source in zip(control.faults, errors.faults[len(Engine) :], strict=True):
+            connect(m, fault, source)
         self._connect_memories(m, load, matrix, vector, store)
+        self._connect_bus(m, control, load, store, port)
+        self._connect_registers(m, csr, counters, control)
+        self._connect_errors(m, errors, csr, control, load, store, port)
+        self._count(m, counters, control, load, matrix, vector, store, port)
+        return m
+
+    def _connect_bus(self, m, control, load, store, port):
         connect(m, control.request, port.fetch_request)
         connect(m, port.fetch_beats, control.beats)
         connect(m, load.request, port.load_request)
@@ -76,14 +97,18 @@ class Accelerator(wiring.Component):
         connect(m, store.request, port.store_request)
         connect(m, store.beats, port.store_beats)
         connect(m, port.axi, flipped(self.axi))
-        connect(m, flipped(self.csr), csr.bus)
         m.d.comb += [
             store.response.eq(port.store_response),
+            store.response_code.eq(port.store_response_code),
+        ]
+
+    def _connect_registers(self, m, csr, counters, control):
+        connect(m, flipped(self.csr), csr.bus)
+        m.d.comb += [
             control.start.eq(csr.start),
             control.address.eq(csr.program_address),
             control.length.eq(csr.program_length),
             control.cycle.eq(counters.cycle),
-            csr.finished.eq(csr.running & control.drained),
             counters.clear.eq(csr.start),
             counters.enable.eq(csr.running),
             counters.snapshot.eq(csr.snapshot),
@@ -93,8 +118,31 @@ class Accelerator(wiring.Component):
             self.interrupt.eq(csr.interrupt),
             self.cycle.eq(counters.cycle),
         ]
-        self._count(m, counters, control, load, matrix, vector, store, port)
-        return m
+
+    def _connect_errors(self, m, errors, csr, control, load, store, port):
+        m.d.comb += [
+            errors.start.eq(csr.start),
+            errors.address.eq(csr.program_address),
+            errors.running.eq(csr.running),
+            errors.reset.eq(csr.reset),
+            errors.limit.eq(csr.watchdog_cycles),
+            errors.drained.eq(control.drained),
+            errors.progress.eq(control.progress),
+            errors.oldest.eq(control.oldest),
+            errors.handshake.eq(port.handshake),
+            errors.quiet.eq(control.idle & load.quiet & store.quiet),
+            csr.finished.eq(errors.finished),
+            csr.completed.eq(errors.completed),
+            csr.failed.eq(errors.failed),
+            csr.error.eq(errors.error),
+            csr.bus_stuck.eq(errors.bus_stuck),
+            csr.resetting.eq(errors.resetting),
+            csr.soft_reset.eq(errors.soft_reset),
+            csr.error_code.eq(errors.code),
+            csr.error_instruction.eq(errors.instruction),
+            csr.error_address.eq(errors.instruction_address),
+        ]
+        m.d.comb += [unit.halt.eq(errors.halt) for unit in (control, load, store)]
 
     def _connect_memories(self, m, load, matrix, vector, store):
         """Clients of the scratchpads in the order of B-04."""

@@ -28,8 +28,8 @@ def counter_widths(config: Config) -> dict[str, int]:
 class Counters(wiring.Component):
     """Counts while ``enable`` (T-RUN-01).
 
-    A snapshot latches all counts in one cycle and disturbs none. It is a memory: undefined until
-    the first ``snapshot``.
+    A snapshot latches all counts in one cycle and disturbs none. Before the first one ``word`` is
+    zero.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ class Counters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         latched = {}
+        # The snapshot itself is not reset: until it is taken once, nobody reads it.
+        known = Signal()
         # One way to zero for both: there are many of these, and simulators pay for each branch.
         clear = Signal()
         m.d.comb += clear.eq(self.clear | ResetSignal())
@@ -84,10 +86,12 @@ class Counters(wiring.Component):
                 m.d.sync += snapshot.eq(count)
             if counter.name == "cycles":
                 m.d.comb += self.cycle.eq(count)
+        with m.If(self.snapshot):
+            m.d.sync += known.eq(1)
         with m.If(self.read):
             m.d.sync += self.word.eq(0)
-            with m.Switch(self.address[2:]):
-                for offset, word in latched.items():
-                    with m.Case(offset >> 2):
-                        m.d.sync += self.word.eq(word)
+        with m.If(self.read & known), m.Switch(self.address[2:]):
+            for offset, word in latched.items():
+                with m.Case(offset >> 2):
+                    m.d.sync += self.word.eq(word)
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from arch.config import Config
+from arch.isa import ErrorCode
 from arch.registers import register_map
 from hdl.ports import AxiLite
 
@@ -26,10 +27,17 @@ class Csr(wiring.Component):
     start : Out(1)
         The run begins with the next cycle, cycle 0.
     running : Out(1)
-    finished : In(1)
-        This is the last cycle of the run.
+    finished, completed, failed : In(1)
+        This is the last cycle of the run; and its program is done; and an error ended it.
     snapshot : Out(1)
-    program_address, program_length : Out(32)
+    reset : Out(1)
+        A soft reset is asked for.
+    resetting, soft_reset : In(1)
+        It waits for the bus; it is done in this cycle (E-09).
+    error, bus_stuck : In(1)
+        For STATUS; no run starts after an error.
+    error_code, error_instruction, error_address : In(ErrorCode), In(32), In(32)
+    watchdog_cycles, program_address, program_length : Out(32)
     interrupt : Out(1)
     counter_read, counter_address : Out(1), Out(12)
     counter_word : In(32)
@@ -44,7 +52,18 @@ class Csr(wiring.Component):
                 "start": Out(1),
                 "running": Out(1),
                 "finished": In(1),
+                "completed": In(1),
+                "failed": In(1),
                 "snapshot": Out(1),
+                "reset": Out(1),
+                "resetting": In(1),
+                "soft_reset": In(1),
+                "error": In(1),
+                "bus_stuck": In(1),
+                "error_code": In(ErrorCode),
+                "error_instruction": In(32),
+                "error_address": In(32),
+                "watchdog_cycles": Out(32),
                 "program_address": Out(32),
                 "program_length": Out(32),
                 "interrupt": Out(1),
@@ -65,32 +84,59 @@ class Csr(wiring.Component):
         pulses = Signal(32)
         self._write(m, stored, pulses)
 
-        control = registers["CONTROL"].fields
-        done = Signal()
         interrupt_status = stored["INTERRUPT_STATUS"]
         m.d.comb += [
-            self.start.eq(pulses[control["START"].low] & ~self.running),
-            self.snapshot.eq(pulses[control["SNAPSHOT"].low]),
+            self.watchdog_cycles.eq(stored["WATCHDOG_CYCLES"]),
             self.program_address.eq(stored["PROGRAM_ADDRESS"]),
             self.program_length.eq(stored["PROGRAM_LENGTH"]),
             self.interrupt.eq((interrupt_status & stored["INTERRUPT_ENABLE"]) != 0),
         ]
+        status = self._run(m, pulses, interrupt_status)
+        errors = {
+            "ERROR_CODE": self.error_code,
+            "ERROR_INSTRUCTION": self.error_instruction,
+            "ERROR_ADDRESS": self.error_address,
+        }
+        self._read(m, {**stored, **errors, "STATUS": status})
+        return m
+
+    def _run(self, m, pulses, interrupt_status):
+        """Start and end of runs; returns STATUS."""
+        registers = register_map().registers
+        control = registers["CONTROL"].fields
+        interrupts = registers["INTERRUPT_STATUS"].fields
+        done = Signal()
+        m.d.comb += [
+            self.snapshot.eq(pulses[control["SNAPSHOT"].low]),
+            self.reset.eq(pulses[control["RESET"].low]),
+            # E-09
+            self.start.eq(
+                pulses[control["START"].low]
+                & ~(self.running | self.error | self.reset | self.resetting)
+            ),
+        ]
         with m.If(self.start):
             m.d.sync += [self.running.eq(1), done.eq(0)]
-        with m.If(self.finished):  # T-RUN-02
-            m.d.sync += [
-                self.running.eq(0),
-                done.eq(1),
-                interrupt_status[registers["INTERRUPT_STATUS"].fields["DONE"].low].eq(1),
-            ]
+        with m.If(self.finished):  # T-RUN-02, E-08
+            m.d.sync += self.running.eq(0)
+        with m.If(self.completed):
+            m.d.sync += [done.eq(1), interrupt_status[interrupts["DONE"].low].eq(1)]
+        with m.If(self.failed):
+            m.d.sync += interrupt_status[interrupts["ERROR"].low].eq(1)
+        with m.If(self.soft_reset):
+            m.d.sync += [done.eq(0), interrupt_status.eq(0)]
         status = Signal(32)
+        bits = {
+            "RUNNING": self.running,
+            "DONE": done,
+            "ERROR": self.error,
+            "RESETTING": self.resetting,
+            "BUS_STUCK": self.bus_stuck,
+        }
         fields = registers["STATUS"].fields
-        m.d.comb += [
-            status[fields["RUNNING"].low].eq(self.running),
-            status[fields["DONE"].low].eq(done),
-        ]
-        self._read(m, {**stored, "STATUS": status})
-        return m
+        assert bits.keys() == fields.keys(), "STATUS has other fields"
+        m.d.comb += [status[fields[name].low].eq(bit) for name, bit in bits.items()]
+        return status
 
     def _write(self, m, stored: dict[str, Signal], pulses: Signal):
         """Accept address and data together; apply the bytes that are strobed."""

@@ -18,7 +18,17 @@ def piece_layout(*, axi_bytes: int, burst_bytes: int) -> data.StructLayout:
 
     ``lane`` is the lane of the first byte in the first beat; ``last`` marks the last burst of the
     instruction.
+
+    Raises
+    ------
+    ValueError
+        A size is no power of two, or a burst is shorter than a beat.
     """
+    if axi_bytes.bit_count() != 1 or burst_bytes.bit_count() != 1 or burst_bytes < axi_bytes:
+        raise ValueError(
+            f"axi_bytes = {axi_bytes} and burst_bytes = {burst_bytes} must be powers of two, the "
+            "second not below the first"
+        )
     return data.StructLayout(
         {
             "buffer_address": BUFFER_ADDRESS_BITS,

@@ -6,18 +6,24 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from arch.config import Config
-from arch.isa import Opcode
 from arch.timing import DMA_INSTRUCTIONS_IN_FLIGHT
 from hdl.dma_address import BeatWalker, BurstGenerator, piece_layout
-from hdl.instruction import instruction_layout
-from hdl.load_writer import TARGET_LAYOUT, LoadWriter, parameter_write
-from hdl.ports import BURST_REQUEST, BufferWrite, EngineStatus, Issue
-
-LOAD_LAYOUT = instruction_layout(Opcode.LOAD)
+from hdl.load_writer import LOAD_LAYOUT, TARGET_FIELDS, TARGET_LAYOUT, LoadWriter, parameter_write
+from hdl.ports import (
+    BURST_REQUEST,
+    BufferWrite,
+    EngineStatus,
+    Fault,
+    Issue,
+    read_beat_layout,
+)
 
 
 class LoadEngine(wiring.Component):
     """Asks for bursts as far ahead as its window allows, and writes beats as they come.
+
+    Halted, it begins no burst, takes the data it asked for, and writes and retires nothing (E-08);
+    a reset starts it anew.
 
     Parameters
     ----------
@@ -28,12 +34,18 @@ class LoadEngine(wiring.Component):
     issue : In(Issue())
     status : Out(EngineStatus())
     request : Out(stream of BURST_REQUEST)
-    beats : In(stream of axi_bytes bytes)
+    beats : In(stream of read_beat_layout)
         Read data in the order of the requests.
     activation, weight : Out(BufferWrite(...))
     parameter : Out(MemoryWrite(...))
     written_bytes, pad_bytes : Out(range(axi_bytes + 1))
         Bytes of data and of padding written to a buffer in this cycle.
+    fault : Out(Fault())
+        BUFFER_OVERRUN, READ_SLVERR or READ_DECERR, until halted.
+    halt : In(1)
+        From the cycle after an error on, of whatever engine.
+    quiet : Out(1)
+        Nothing is presented or outstanding on the bus.
     """
 
     def __init__(self, config: Config):
@@ -45,12 +57,15 @@ class LoadEngine(wiring.Component):
                 "issue": In(Issue()),
                 "status": Out(EngineStatus()),
                 "request": Out(stream.Signature(BURST_REQUEST)),
-                "beats": In(stream.Signature(config.axi_data_bits)),
+                "beats": In(stream.Signature(read_beat_layout(axi_bytes=config.axi_bytes))),
                 "activation": buffer,
                 "weight": buffer,
                 "parameter": Out(parameter_write(config)),
                 "written_bytes": Out(beat_bytes),
                 "pad_bytes": Out(beat_bytes),
+                "fault": Out(Fault()),
+                "halt": In(1),
+                "quiet": Out(1),
             }
         )
 
@@ -71,7 +86,7 @@ class LoadEngine(wiring.Component):
             generator.load.eq(issued),
             generator.word.eq(word),
             in_flight.w_en.eq(issued),
-            in_flight.w_data.eq(Cat(word[name] for name, _ in TARGET_LAYOUT)),
+            in_flight.w_data.eq(Cat((word[name] for name in TARGET_FIELDS), self.issue.index)),
             self.status.in_flight.eq(in_flight.r_rdy),
         ]
 
@@ -80,14 +95,19 @@ class LoadEngine(wiring.Component):
         )
         m.submodules.walker = walker = BeatWalker(**sizes)
         m.submodules.writer = writer = LoadWriter(config)
-        asked, received = Signal(), Signal()
+        asked, received, presented = Signal(), Signal(), Signal()
         outstanding = Signal(range(config.read_window_beats + 256))
         beats = generator.o.p.request.beats
         m.d.comb += [
-            # T-LD-03: `pieces` holds the bursts that are outstanding.
+            # T-LD-03: `pieces` holds the bursts that are outstanding. E-08: halted, only an
+            # address that is already presented stays.
             self.request.valid.eq(
-                generator.o.valid & pieces.w_rdy & (outstanding < config.read_window_beats)
+                generator.o.valid
+                & pieces.w_rdy
+                & (outstanding < config.read_window_beats)
+                & (presented | ~self.halt)
             ),
+            self.quiet.eq(~self.request.valid & ~pieces.r_rdy),
             self.request.p.eq(generator.o.p.request),
             asked.eq(self.request.valid & self.request.ready),
             generator.o.ready.eq(asked),
@@ -100,12 +120,16 @@ class LoadEngine(wiring.Component):
             received.eq(self.beats.valid & self.beats.ready),
             walker.o.ready.eq(received),
         ]
-        m.d.sync += outstanding.eq(outstanding + Mux(asked, beats, 0) - received)
+        m.d.sync += [
+            presented.eq(self.request.valid & ~self.request.ready),
+            outstanding.eq(outstanding + Mux(asked, beats, 0) - received),
+        ]
 
         m.d.comb += [
             writer.valid.eq(received),
             writer.beat.eq(walker.o.p),
             writer.data.eq(self.beats.p),
+            writer.halt.eq(self.halt),
             writer.target.eq(in_flight.r_data),
             in_flight.r_en.eq(writer.retire),
             self.status.retire.eq(writer.retire),
@@ -114,6 +138,6 @@ class LoadEngine(wiring.Component):
             self.written_bytes.eq(writer.written_bytes),
             self.pad_bytes.eq(writer.pad_bytes),
         ]
-        for name in ("activation", "weight", "parameter"):
+        for name in ("activation", "weight", "parameter", "fault"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(writer, name))
         return m

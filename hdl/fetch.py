@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from arch.isa import INSTRUCTION_BYTES
 from arch.timing import FETCH_BURST_INSTRUCTIONS, PREFETCH_INSTRUCTIONS
-from hdl.ports import BURST_REQUEST, DISPATCHED, INDEX_BITS
+from hdl.ports import BURST_REQUEST, DISPATCHED, INDEX_BITS, read_beat_layout
 
 
 class Fetch(wiring.Component):
@@ -30,10 +30,19 @@ class Fetch(wiring.Component):
         A multiple of 256.
     length : In(32)
         Instructions, 1 up.
+    halt : In(1)
+        Ask for nothing further; a request already made stays until it is taken (E-08).
     request : Out(stream of BURST_REQUEST)
-    beats : In(stream of axi_bytes bytes)
+    beats : In(stream of read_beat_layout)
         Always ready: room is reserved before asking.
     o : Out(stream of DISPATCHED)
+        The index is that of the next instruction also while none is there.
+    response : Out(2)
+        Of the first beat of ``o`` that failed; OKAY or EXOKAY where none did (E-05).
+    aligned : Out(1)
+        The address is a multiple of 256.
+    exhausted : Out(1)
+        All ``length`` instructions have left by ``o``.
     idle : Out(1)
         Nothing is outstanding, and nothing asked for.
     """
@@ -45,9 +54,13 @@ class Fetch(wiring.Component):
                 "start": In(1),
                 "address": In(32),
                 "length": In(INDEX_BITS),
+                "halt": In(1),
                 "request": Out(stream.Signature(BURST_REQUEST)),
-                "beats": In(stream.Signature(8 * axi_bytes)),
+                "beats": In(stream.Signature(read_beat_layout(axi_bytes=axi_bytes))),
                 "o": Out(stream.Signature(DISPATCHED)),
+                "response": Out(2),
+                "aligned": Out(1),
+                "exhausted": Out(1),
                 "idle": Out(1),
             }
         )
@@ -60,20 +73,27 @@ class Fetch(wiring.Component):
         remaining = Signal(INDEX_BITS)
         burst = Signal(range(FETCH_BURST_INSTRUCTIONS + 1))
         opening = Signal()
+        held = Signal()
         asked, received, dispatched = Signal(), Signal(), Signal()
         m.d.comb += [
             burst.eq(
                 Mux(remaining < FETCH_BURST_INSTRUCTIONS, remaining, FETCH_BURST_INSTRUCTIONS)
             ),
             self.request.valid.eq(
-                (burst != 0) & ~opening & (ahead + burst <= PREFETCH_INSTRUCTIONS)
+                (burst != 0)
+                & ~opening
+                & (ahead + burst <= PREFETCH_INSTRUCTIONS)
+                & (~self.halt | held)
             ),
             self.request.p.beats.eq(burst * beats_each),
             asked.eq(self.request.valid & self.request.ready),
             dispatched.eq(self.o.valid & self.o.ready),
+            # Requests go from 256 to 256 bytes.
+            self.aligned.eq(self.request.p.address[:8] == 0),
+            self.exhausted.eq((remaining == 0) & (ahead == 0)),
             self.idle.eq(~self.request.valid & (ahead == complete)),
         ]
-        m.d.sync += opening.eq(self.start)
+        m.d.sync += [opening.eq(self.start), held.eq(self.request.valid & ~self.request.ready)]
         with m.If(self.start):
             m.d.sync += [
                 self.request.p.address.eq(self.address),
@@ -116,7 +136,7 @@ class Fetch(wiring.Component):
             self.beats.ready.eq(1),
             received.eq(taken & (beat == beats_each - 1)),
             write.addr.eq(tail),
-            write.data.eq(self.beats.p.replicate(beats_each)),
+            write.data.eq(self.beats.p.data.replicate(beats_each)),
             write.en.eq(taken << beat),
             read.addr.eq(head + dispatched),
             read.en.eq(complete != dispatched),
@@ -128,3 +148,17 @@ class Fetch(wiring.Component):
             m.d.sync += [head.eq(0), tail.eq(0)]
         with m.Else():
             m.d.sync += [head.eq(head + dispatched), tail.eq(tail + received)]
+
+        m.submodules.responses = responses = Memory(shape=2, depth=PREFETCH_INSTRUCTIONS, init=[])
+        response_write, response_read = responses.write_port(), responses.read_port()
+        earlier = Signal(2)
+        m.d.comb += [
+            response_write.addr.eq(tail),
+            response_write.data.eq(Mux(earlier[1], earlier, self.beats.p.response)),
+            response_write.en.eq(received),
+            response_read.addr.eq(read.addr),
+            response_read.en.eq(read.en),
+            self.response.eq(response_read.data),
+        ]
+        with m.If(taken):
+            m.d.sync += earlier.eq(Mux(received, 0, response_write.data))

@@ -32,10 +32,16 @@ class IssueUnit(wiring.Component):
     issue : Out(Issue())
     status : In(EngineStatus())
     semaphores : Out(SemaphorePort())
+    halt : In(1)
+        Issue nothing (E-08).
     cycle : In(40)
         Number of this cycle.
     waiting : Out(1)
         An instruction is in the queue.
+    busy : Out(1)
+        An instruction is in the queue or in flight.
+    oldest : Out(32)
+        Index of the first of these.
     retired : Out(Retirement())
     """
 
@@ -49,8 +55,11 @@ class IssueUnit(wiring.Component):
                 "issue": Out(Issue()),
                 "status": In(EngineStatus()),
                 "semaphores": Out(SemaphorePort()),
+                "halt": In(1),
                 "cycle": In(CYCLE_BITS),
                 "waiting": Out(1),
+                "busy": Out(1),
+                "oldest": Out(INDEX_BITS),
                 "retired": Out(Retirement()),
             }
         )
@@ -71,7 +80,8 @@ class IssueUnit(wiring.Component):
             queue.r_en.eq(issued),
             # T-SEM-01
             self.issue.word.eq(head.word),
-            self.issue.valid.eq(queue.r_rdy & (self.semaphores.lacks == 0)),
+            self.issue.index.eq(head.index),
+            self.issue.valid.eq(queue.r_rdy & (self.semaphores.lacks == 0) & ~self.halt),
             self.semaphores.take.eq(issued),
         ]
         m.d.comb += [
@@ -88,6 +98,8 @@ class IssueUnit(wiring.Component):
             newest.start.eq(self.cycle),
             newest.signal.eq(header.signal),
             in_flight.r_en.eq(self.status.retire),
+            self.busy.eq(queue.r_rdy | in_flight.r_rdy),
+            self.oldest.eq(Mux(in_flight.r_rdy, oldest.index, head.index)),
             # T-SEM-02
             self.semaphores.signal.eq(Mux(self.status.retire, oldest.signal, 0)),
             self.retired.valid.eq(self.status.retire),

@@ -6,18 +6,26 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from arch.config import Config
-from arch.isa import Buffer, Opcode
+from arch.isa import Buffer, ErrorCode, Opcode
 from hdl.dma_address import beat_layout
 from hdl.instruction import instruction_layout
-from hdl.ports import BUFFER_ADDRESS_BITS, BufferWrite, MemoryWrite
+from hdl.ports import (
+    BUFFER_ADDRESS_BITS,
+    INDEX_BITS,
+    BufferWrite,
+    Fault,
+    MemoryWrite,
+    read_beat_layout,
+)
+
+LOAD_LAYOUT = instruction_layout(Opcode.LOAD)
+
+TARGET_FIELDS = ("buffer", "pad_bytes", "pad_value")
 
 TARGET_LAYOUT = data.StructLayout(
-    {
-        name: instruction_layout(Opcode.LOAD)[name].shape
-        for name in ("buffer", "pad_bytes", "pad_value")
-    }
+    {name: LOAD_LAYOUT[name].shape for name in TARGET_FIELDS} | {"index": INDEX_BITS}
 )
-"""What the writing half needs of an instruction."""
+"""What the writing half needs of an instruction: these fields, and its index in the program."""
 
 
 def parameter_write(config: Config) -> MemoryWrite:
@@ -35,6 +43,9 @@ class LoadWriter(wiring.Component):
     The padding of a run follows in the cycles after its last beat; the next beat is taken with the
     last write of padding (T-LD-05). The last write of an instruction retires it (T-LD-06).
 
+    A write that would leave the buffer (E-03), or whose beat carries an error (E-05), is not made:
+    it is a fault and holds the stage. Halted, beats are taken and nothing is written (E-08).
+
     Parameters
     ----------
     config : Config
@@ -44,7 +55,8 @@ class LoadWriter(wiring.Component):
     valid, ready : In(1), Out(1)
         A beat is taken in a cycle with both.
     beat : In(beat_layout)
-    data : In(axi_bytes bytes)
+    data : In(read_beat_layout)
+    halt : In(1)
     target : In(TARGET_LAYOUT)
         Of the instruction whose bytes are being written; the next one from the cycle after
         ``retire``.
@@ -56,6 +68,8 @@ class LoadWriter(wiring.Component):
         Bytes of data and of padding written in this cycle.
     retire : Out(1)
         The last write of the instruction happens in this cycle.
+    fault : Out(Fault())
+        Of the write that is due.
     """
 
     def __init__(self, config: Config):
@@ -66,7 +80,8 @@ class LoadWriter(wiring.Component):
                 "valid": In(1),
                 "ready": Out(1),
                 "beat": In(beat_layout(axi_bytes=config.axi_bytes)),
-                "data": In(config.axi_data_bits),
+                "data": In(read_beat_layout(axi_bytes=config.axi_bytes)),
+                "halt": In(1),
                 "target": In(TARGET_LAYOUT),
                 "activation": Out(BufferWrite(word_bytes=config.word_bytes)),
                 "weight": Out(BufferWrite(word_bytes=config.word_bytes)),
@@ -76,6 +91,7 @@ class LoadWriter(wiring.Component):
                 "written_bytes": Out(beat_bytes),
                 "pad_bytes": Out(beat_bytes),
                 "retire": Out(1),
+                "fault": Out(Fault()),
             }
         )
 
@@ -88,9 +104,10 @@ class LoadWriter(wiring.Component):
                     "valid": 1,
                     "padding": 1,
                     "address": BUFFER_ADDRESS_BITS,
-                    "end": BUFFER_ADDRESS_BITS,
+                    "end": BUFFER_ADDRESS_BITS + 1,
                     "bytes": range(axi_bytes + 1),
                     "enable": axi_bytes,
+                    "response": 2,
                     "last_of_run": 1,
                     "last": 1,
                 }
@@ -99,16 +116,17 @@ class LoadWriter(wiring.Component):
         stage_data = Signal(self._config.axi_data_bits)
         pad_left = Signal.like(self.target.pad_bytes)
         pad_behind = Signal.like(self.target.pad_bytes)
-        granted = self._write(m, stage, stage_data)
+        due = self._check(m, stage)
+        granted = self._write(m, due, stage, stage_data)
         with m.If(stage.padding):
             m.d.comb += pad_behind.eq(pad_left)
         with m.Elif(stage.last_of_run):
             m.d.comb += pad_behind.eq(self.target.pad_bytes)
         more = pad_behind != 0
         m.d.comb += [
-            self.written.eq(stage.valid & granted),
-            self.waiting.eq(stage.valid & ~granted),
-            self.ready.eq(~stage.valid | (granted & ~more)),
+            self.written.eq(due & granted),
+            self.waiting.eq(due & ~granted),
+            self.ready.eq(~stage.valid | (self.written & ~more) | self.halt),
             self.retire.eq(self.written & stage.last & ~more),
             self.written_bytes.eq(Mux(self.written & ~stage.padding, stage.bytes, 0)),
             self.pad_bytes.eq(Mux(self.written & stage.padding, stage.bytes, 0)),
@@ -125,9 +143,10 @@ class LoadWriter(wiring.Component):
                 stage.end.eq(beat.buffer_address + beat.bytes),
                 stage.bytes.eq(beat.bytes),
                 stage.enable.eq(((1 << beat.bytes) - 1) << beat.lane),
+                stage.response.eq(self.data.response),
                 stage.last_of_run.eq(beat.last_of_run),
                 stage.last.eq(beat.last),
-                stage_data.eq(self.data),
+                stage_data.eq(self.data.data),
             ]
         with m.Elif(self.written & more):
             pad = Signal(range(axi_bytes + 1))
@@ -145,8 +164,34 @@ class LoadWriter(wiring.Component):
             m.d.sync += stage.valid.eq(0)
         return m
 
-    def _write(self, m, stage, stage_data):
-        """Drive the write ports from the stage; returns whether the write happens."""
+    def _check(self, m, stage):
+        """Raise the fault of what is in the stage; returns whether a write is due."""
+        sizes = {
+            Buffer.ACTIVATION: self._config.activation_buffer_bytes,
+            Buffer.WEIGHT: self._config.weight_buffer_bytes,
+            Buffer.PARAMETER: self._config.parameter_buffer_bytes,
+        }
+        overrun, refused, due = Signal(), Signal(), Signal()
+        with m.Switch(self.target.buffer):
+            for buffer, size in sizes.items():
+                with m.Case(buffer):
+                    m.d.comb += overrun.eq(stage.end > size)
+        m.d.comb += [
+            refused.eq(stage.response[1]),
+            due.eq(stage.valid & ~refused & ~overrun & ~self.halt),
+            self.fault.valid.eq(stage.valid & (refused | overrun) & ~self.halt),
+            self.fault.instruction.eq(self.target.index),
+        ]
+        with m.If(refused):
+            m.d.comb += self.fault.code.eq(
+                Mux(stage.response[0], ErrorCode.READ_DECERR, ErrorCode.READ_SLVERR)
+            )
+        with m.Else():
+            m.d.comb += self.fault.code.eq(ErrorCode.BUFFER_OVERRUN)
+        return due
+
+    def _write(self, m, due, stage, stage_data):
+        """Drive the write ports from the stage; returns whether a write that is due happens."""
         granted = Signal()
         for port in (self.activation, self.weight):
             m.d.comb += [
@@ -165,14 +210,14 @@ class LoadWriter(wiring.Component):
         with m.Switch(self.target.buffer):
             with m.Case(Buffer.ACTIVATION):
                 m.d.comb += [
-                    self.activation.valid.eq(stage.valid),
+                    self.activation.valid.eq(due),
                     granted.eq(self.activation.ready),
                 ]
             with m.Case(Buffer.WEIGHT):
-                m.d.comb += [self.weight.valid.eq(stage.valid), granted.eq(self.weight.ready)]
+                m.d.comb += [self.weight.valid.eq(due), granted.eq(self.weight.ready)]
             with m.Case(Buffer.PARAMETER):
                 m.d.comb += granted.eq(1)
-                with m.If(stage.valid):
+                with m.If(due):
                     m.d.comb += self.parameter.enable.word_select(part, self._config.axi_bytes).eq(
                         stage.enable
                     )

@@ -5,7 +5,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from arch.config import Config
-from arch.isa import INSTRUCTION_BYTES
+from arch.isa import ErrorCode
 from arch.timing import MATRIX_WEIGHT_BANKS
 from hdl.accumulator import AccumulatorRead, AccumulatorWrite
 from hdl.compute_tile import COMPUTE_TILE_CYCLES
@@ -13,7 +13,7 @@ from hdl.dot_product import DotProduct
 from hdl.matrix_loader import MatrixLoader
 from hdl.matrix_rows import MatrixRows, result_layout
 from hdl.matrix_streamer import MatrixStreamer
-from hdl.ports import BufferRead, EngineStatus, Issue
+from hdl.ports import DISPATCHED, BufferRead, EngineStatus, Fault, Issue
 
 _STYLES = {"dot_product": DotProduct}
 
@@ -35,6 +35,10 @@ class MatrixEngine(Component):
     (T-MX-05). Weights of columns beyond ``last_n`` are zero, so such accumulators are written as
     I-03 says.
 
+    What would reach beyond the end of a memory is not read or written (E-03). A read of weights is
+    an error in its cycle; one of activations, and a vector that does not exist, in the cycle in
+    which the row is issued.
+
     Parameters
     ----------
     config : Config
@@ -43,6 +47,8 @@ class MatrixEngine(Component):
     -------
     issue : In(Issue)
     status : Out(EngineStatus)
+    fault : Out(Fault)
+        Where loader and streamer both have one, the streamer's: it is not behind the loader.
     activation, weight : Out(BufferRead)
         First client of its buffer: ``ready`` is never awaited (B-04).
     accumulator_read : Out(AccumulatorRead)
@@ -56,15 +62,13 @@ class MatrixEngine(Component):
     """
 
     def __init__(self, config: Config):
-        self._rows = config.rows
-        self._cols = config.cols
-        self._word_bytes = config.word_bytes
-        self._tile_class = _STYLES[config.style]
+        self._config = config
         vectors = {"depth": config.accumulator_depth, "lanes": config.cols}
         super().__init__(
             {
                 "issue": In(Issue()),
                 "status": Out(EngineStatus()),
+                "fault": Out(Fault()),
                 "activation": Out(BufferRead(word_bytes=config.word_bytes)),
                 "weight": Out(BufferRead(word_bytes=config.word_bytes)),
                 "accumulator_read": Out(AccumulatorRead(**vectors)),
@@ -77,38 +81,39 @@ class MatrixEngine(Component):
 
     def elaborate(self, platform):
         m = Module()
-        extent = {"rows": self._rows, "cols": self._cols}
-        m.submodules.loader = loader = MatrixLoader(**extent, word_bytes=self._word_bytes)
-        m.submodules.rows = rows = MatrixRows(**extent)
-        m.submodules.streamer = streamer = MatrixStreamer(**extent, word_bytes=self._word_bytes)
-        m.submodules.compute = compute = self._tile_class(**extent)
-        m.submodules.queue = queue = SyncFIFO(
-            width=8 * INSTRUCTION_BYTES, depth=INSTRUCTIONS_QUEUED
+        config = self._config
+        extent = {"rows": config.rows, "cols": config.cols}
+        m.submodules.loader = loader = MatrixLoader(
+            **extent, word_bytes=config.word_bytes, buffer_bytes=config.weight_buffer_bytes
         )
+        m.submodules.rows = rows = MatrixRows(
+            **extent, buffer_bytes=config.activation_buffer_bytes, depth=config.accumulator_depth
+        )
+        m.submodules.streamer = streamer = MatrixStreamer(**extent, word_bytes=config.word_bytes)
+        m.submodules.compute = compute = _STYLES[config.style](**extent)
+        m.submodules.queue = queue = SyncFIFO(width=DISPATCHED.size, depth=INSTRUCTIONS_QUEUED)
         connect(m, rows.o, streamer.i)
         connect(m, loader.read, flipped(self.weight))
         connect(m, streamer.read, flipped(self.activation))
         connect(m, loader.load, compute.tile.load)
         connect(m, streamer.tile_row, compute.tile.row)
         accept = self.issue.valid & self.issue.ready
+        held = self._count(m, "held", loader.tile_begin, streamer.tile_end)
+        loaded = self._count(m, "loaded", loader.tile_end, streamer.tile_end)
         m.d.comb += [
             self.issue.ready.eq(loader.free),
             loader.start.eq(accept),
             loader.instruction.eq(self.issue.word),
+            loader.room.eq(held != MATRIX_WEIGHT_BANKS),
+            streamer.loaded.eq(loaded != 0),
             queue.w_en.eq(accept),
-            queue.w_data.eq(self.issue.word),
+            queue.w_data.eq(Cat(self.issue.word, self.issue.index)),
             rows.i.valid.eq(queue.r_rdy),
             rows.i.payload.eq(queue.r_data),
             queue.r_en.eq(rows.i.ready),
             self.row.eq(streamer.row),
             self.macs.eq(streamer.macs),
             self.tile.eq(loader.tile_end),
-        ]
-        held = self._count(m, "held", loader.tile_begin, streamer.tile_end)
-        loaded = self._count(m, "loaded", loader.tile_end, streamer.tile_end)
-        m.d.comb += [
-            loader.room.eq(held != MATRIX_WEIGHT_BANKS),
-            streamer.loaded.eq(loaded != 0),
         ]
         retire = self._accumulate(m, streamer, compute.tile.sums)
         in_flight = self._count(m, "in_flight", accept, retire, limit=INSTRUCTIONS_IN_FLIGHT)
@@ -117,7 +122,19 @@ class MatrixEngine(Component):
             self.status.in_flight.eq(in_flight != 0),
             self.status.retire.eq(retire),
         ]
+        self._blame(m, accept, loader, streamer)
         return m
+
+    def _blame(self, m, accept, loader, streamer):
+        """Rule E-03: loader and streamer are at different instructions most of the time."""
+        loading = Signal.like(self.issue.index)
+        with m.If(accept):
+            m.d.sync += loading.eq(self.issue.index)
+        m.d.comb += [
+            self.fault.valid.eq(streamer.overrun | loader.overrun),
+            self.fault.code.eq(ErrorCode.BUFFER_OVERRUN),
+            self.fault.instruction.eq(Mux(streamer.overrun, streamer.i.payload.index, loading)),
+        ]
 
     def _count(self, m, name, up, down, limit=MATRIX_WEIGHT_BANKS):
         count = Signal(range(limit + 1), name=name)
@@ -140,17 +157,17 @@ class MatrixEngine(Component):
         ]
         reading, writing = stages[-2:]
         m.d.comb += [
-            self.accumulator_read.enable.eq(valid[-2] & reading.accumulate),
+            self.accumulator_read.enable.eq(valid[-2] & reading.accumulate & reading.exists),
             self.accumulator_read.half.eq(reading.half),
             self.accumulator_read.address.eq(reading.address),
-            self.accumulator_write.enable.eq(valid[-1]),
+            self.accumulator_write.enable.eq(valid[-1] & writing.exists),
             self.accumulator_write.half.eq(writing.half),
             self.accumulator_write.address.eq(writing.address),
         ]
         old = self.accumulator_read.data
         new = self.accumulator_write.data
         with m.If(valid[-1]):
-            for c in range(self._cols):
+            for c in range(self._config.cols):
                 lane = slice(32 * c, 32 * (c + 1))
                 base = Mux(writing.accumulate, old[lane], 0)
                 m.d.comb += new[lane].eq(base + sums[c])

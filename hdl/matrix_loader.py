@@ -6,6 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
 
 from arch.isa import Opcode
+from hdl.bounds import overruns
 from hdl.compute_tile import OPERAND_BITS, READ_TO_TILE_CYCLES, TileLoad, to_operand
 from hdl.instruction import instruction_layout
 from hdl.loop_nest import LoopNest, StridedWalk
@@ -20,7 +21,9 @@ class MatrixLoader(Component):
 
     A tile takes ``rows`` reads, or ``cols`` where transposed, and one more for its row of zero
     points (T-MX-01). Reads are never held (B-04). The tile register is written two cycles after
-    the read, like the operands of a row read in the same cycle.
+    the read, like the operands of a row read in the same cycle. Weights of rows and columns that
+    are not valid are zero, whatever was read; columns that are not valid are no error beyond the
+    buffer (E-03), only not read.
 
     Parameters
     ----------
@@ -28,6 +31,8 @@ class MatrixLoader(Component):
         Extent of the compute tile, powers of two.
     word_bytes : int
         Of the weight buffer, ``max(rows, cols)`` at least.
+    buffer_bytes : int
+        Size of the weight buffer.
 
     Members
     -------
@@ -40,13 +45,16 @@ class MatrixLoader(Component):
         The first read of a tile may happen in this cycle (T-MX-02).
     tile_begin, tile_end : Out(1)
         First and last read of a tile.
+    overrun : Out(1)
+        A read is not made because it reaches beyond the buffer (E-03).
     read : Out(BufferRead)
     load : Out(TileLoad)
     """
 
-    def __init__(self, *, rows: int, cols: int, word_bytes: int):
+    def __init__(self, *, rows: int, cols: int, word_bytes: int, buffer_bytes: int):
         self._rows = rows
         self._cols = cols
+        self._buffer_bytes = buffer_bytes
         self._lanes = max(rows, cols)
         super().__init__(
             {
@@ -56,6 +64,7 @@ class MatrixLoader(Component):
                 "room": In(1),
                 "tile_begin": Out(1),
                 "tile_end": Out(1),
+                "overrun": Out(1),
                 "read": Out(BufferRead(word_bytes=word_bytes)),
                 "load": Out(TileLoad(rows=rows, cols=cols)),
             }
@@ -79,9 +88,6 @@ class MatrixLoader(Component):
             nest.step.eq(reading_weights),
             walk.step.eq(reading),
             walk.level.eq(Mux(options.transposed, nest.level, READ)),
-            self.read.valid.eq(reading),
-            self.read.address.eq(walk.value),
-            self.read.count.eq(Mux(options.transposed, self._rows, self._cols)),
         ]
         with m.If(reading):
             m.d.sync += [in_tile.eq(~self.tile_end), zero_due.eq(0)]
@@ -95,12 +101,22 @@ class MatrixLoader(Component):
         index = Signal(range(self._lanes))
         with m.If(reading_weights):
             m.d.sync += index.eq(Mux(self.tile_end, 0, index + 1))
+        k = Mux(nest.last[K_TILE], options.last_k, self._rows)
+        n = Mux(nest.last[N_TILE], options.last_n, self._cols)
+        across, along = Mux(options.transposed, n, k), Mux(options.transposed, k, n)
         fetched = Signal(self._fetch_layout())
         m.d.comb += [
             fetched.options.eq(options),
             fetched.zero_points.eq(zero_due),
-            fetched.index.eq(index),
-            fetched.columns.eq(Mux(nest.last[N_TILE], options.last_n, self._cols)),
+            fetched.lanes.eq(Mux(index < across, along, 0)),
+            self.read.address.eq(walk.value),
+            self.read.count.eq(Mux(options.transposed, self._rows, self._cols)),
+        ]
+        beyond = overruns(walk.value, self.read.count, self._buffer_bytes)
+        needed = ~options.transposed | (index < n)
+        m.d.comb += [
+            self.read.valid.eq(reading & ~beyond),
+            self.overrun.eq(reading & beyond & needed),
         ]
         self._convert(m, reading, fetched)
         return m
@@ -115,6 +131,7 @@ class MatrixLoader(Component):
                 options.is_signed.eq(new.weight_signed),
                 options.zero_row.eq(new.weight_zero_row),
                 options.zero_point.eq(new.weight_zero_point),
+                options.last_k.eq(new.last_k),
                 options.last_n.eq(new.last_n),
             ]
         return options
@@ -173,10 +190,9 @@ class MatrixLoader(Component):
             ]
         with m.If(self.load.valid):
             for lane in range(lanes):
-                column = Mux(options.transposed, loading.index, lane)
                 zero_point = Mux(options.zero_row, zero_points[lane], options.zero_point)
                 operand = to_operand(window[lane], options.is_signed, zero_point)
-                with m.If(column < loading.columns):
+                with m.If(lane < loading.lanes):
                     m.d.comb += self.load.weights[lane].eq(operand)
 
     def _options_layout(self):
@@ -186,16 +202,17 @@ class MatrixLoader(Component):
                 "is_signed": 1,
                 "zero_row": 1,
                 "zero_point": signed(OPERAND_BITS),
+                "last_k": range(self._rows + 1),
                 "last_n": range(self._cols + 1),
             }
         )
 
     def _fetch_layout(self):
+        """What goes with a read: is it the zero points, of how many ``lanes`` are weights valid."""
         return data.StructLayout(
             {
                 "zero_points": 1,
-                "index": range(self._lanes),
-                "columns": range(self._cols + 1),
+                "lanes": range(self._lanes + 1),
                 "options": self._options_layout(),
             }
         )

@@ -5,10 +5,11 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from arch.isa import Opcode
+from hdl.bounds import VECTOR_BITS, next_vector, overruns
 from hdl.compute_tile import OPERAND_BITS
 from hdl.instruction import instruction_layout
 from hdl.loop_nest import LoopNest, StridedWalk
-from hdl.ports import BUFFER_ADDRESS_BITS
+from hdl.ports import BUFFER_ADDRESS_BITS, INDEX_BITS
 
 COLUMN, ROW, K_TILE, KX, KY, N_TILE = range(6)
 """Loops of I-03, innermost first."""
@@ -17,13 +18,19 @@ X_BITS = 25
 Y_BITS = 17
 
 
+def issued_layout():
+    """An issued MATRIX and its place in the program; the same bits as ``DISPATCHED``."""
+    return data.StructLayout({"fields": instruction_layout(Opcode.MATRIX), "index": INDEX_BITS})
+
+
 def result_layout():
     """Where the sums of a row go.
 
-    Fields: the vector ``address`` and its ``half``, ``accumulate`` onto it or overwrite, and
-    whether it is the ``last`` of the instruction.
+    Fields: the vector ``address`` and its ``half``, whether there ``exists`` such a vector,
+    ``accumulate`` onto it or overwrite, and whether it is the ``last`` of the instruction.
     """
-    return data.StructLayout({"address": 12, "half": 1, "accumulate": 1, "last": 1})
+    fields = {"address": VECTOR_BITS, "half": 1, "exists": 1, "accumulate": 1, "last": 1}
+    return data.StructLayout(fields)
 
 
 def lanes_layout(rows: int):
@@ -41,14 +48,18 @@ def lanes_layout(rows: int):
 def row_layout(rows: int, cols: int):
     """A row ready for issue.
 
-    Fields: ``address`` of the first valid byte, ``count`` of valid bytes, ``tile_begin`` and
-    ``tile_end`` where it is the first and the last row of its weight tile, ``macs`` as counted
-    (section 8), and what the later stages need.
+    Fields: ``address`` of the first byte to read, ``count`` of bytes to read: those of the valid
+    lanes, or none where one is beyond the buffer; ``overrun`` where that is so or the vector does
+    not exist (E-03), ``index`` of its instruction in the program, ``tile_begin`` and ``tile_end``
+    where it is the first and the last row of its weight tile, ``macs`` as counted (section 8), and
+    what the later stages need.
     """
     return data.StructLayout(
         {
             "address": BUFFER_ADDRESS_BITS,
             "count": range(rows + 1),
+            "overrun": 1,
+            "index": INDEX_BITS,
             "tile_begin": 1,
             "tile_end": 1,
             "macs": range(rows * cols + 1),
@@ -65,28 +76,35 @@ class MatrixRows(Component):
     ----------
     rows, cols : int
         Extent of the compute tile, powers of two.
+    buffer_bytes : int
+        Size of the activation buffer.
+    depth : int
+        Vectors in each half of the accumulator.
 
     Members
     -------
-    i : In(stream of MATRIX)
+    i : In(stream of issued_layout)
     o : Out(stream of row_layout)
         Registered. Three cycles after an instruction at the earliest.
     """
 
-    def __init__(self, *, rows: int, cols: int):
+    def __init__(self, *, rows: int, cols: int, buffer_bytes: int, depth: int):
         self._rows = rows
         self._cols = cols
+        self._buffer_bytes = buffer_bytes
+        self._depth = depth
         super().__init__(
             {
-                "i": In(stream.Signature(instruction_layout(Opcode.MATRIX))),
+                "i": In(stream.Signature(issued_layout())),
                 "o": Out(stream.Signature(row_layout(rows, cols))),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        new = self.i.payload
-        fields = Signal(new.shape(), reset_less=True)
+        new = self.i.payload.fields
+        issued = Signal(issued_layout(), reset_less=True)
+        fields = issued.fields
         start = Signal()
         step = Signal()
         busy = Signal()
@@ -99,7 +117,7 @@ class MatrixRows(Component):
             nest.step.eq(step),
         ]
         with m.If(start):
-            m.d.sync += fields.eq(new)
+            m.d.sync += issued.eq(self.i.payload)
         with m.If(self.i.ready):
             m.d.sync += busy.eq(self.i.valid)
         with m.If(step):
@@ -116,14 +134,16 @@ class MatrixRows(Component):
         k = Mux(nest.last[K_TILE], fields.last_k, self._rows)
         n = Mux(nest.last[N_TILE], fields.last_n, self._cols)
         m.d.comb += [
+            row.index.eq(issued.index),
             row.tile_begin.eq(tile_begin),
             row.tile_end.eq(tile_end),
             row.macs.eq(k * n),
             row.lanes.is_signed.eq(fields.activation_signed),
             row.lanes.zero_point.eq(fields.activation_zero_point),
         ]
-        self._select_lanes(m, row, self._walks(m, nest, new), k, fields)
+        beyond = self._select_lanes(m, row, self._walks(m, nest, new), k, fields)
         self._follow_accumulators(m, row.result, nest, tile_end, fields)
+        m.d.comb += row.overrun.eq(beyond | ~row.result.exists)
         with m.If(step):
             m.d.sync += ready_row.eq(row)
         m.d.comb += self.o.payload.eq(ready_row)
@@ -171,11 +191,15 @@ class MatrixRows(Component):
         return values
 
     def _select_lanes(self, m, row, walks, k, fields):
-        """Lanes ``low`` up to ``high`` are valid: inside the run of k, x and y."""
+        """Lanes ``low`` up to ``high`` are valid: inside the run of k, x and y.
+
+        Whether a byte of theirs is beyond the buffer.
+        """
         address, x, y = walks[0], walks[1].as_signed(), walks[2].as_signed()
         lanes = (1 << self._rows) - 1
         low = Signal(range(self._rows + 1))
         high = Signal(range(self._rows + 1))
+        count = Signal(range(self._rows + 1))
         room = fields.x_limit - x
         with m.If(x < -self._rows):
             m.d.comb += low.eq(self._rows)
@@ -188,9 +212,12 @@ class MatrixRows(Component):
         m.d.comb += [row.address.eq(address + low), row.lanes.skip.eq(low)]
         with m.If((y >= 0) & (y < fields.y_limit) & (low < high)):
             m.d.comb += [
-                row.count.eq(high - low),
+                count.eq(high - low),
                 row.lanes.valid.eq((lanes << low) & ~(lanes << high)),
             ]
+        beyond = overruns(row.address, count, self._buffer_bytes)
+        m.d.comb += row.count.eq(Mux(beyond, 0, count))
+        return beyond
 
     def _follow_accumulators(self, m, result, nest, tile_end, fields):
         """Vectors follow one another in an n tile, and start again for each of its k tiles."""
@@ -199,17 +226,18 @@ class MatrixRows(Component):
         first_pass = Signal()
         n_end = tile_end & nest.last[K_TILE:N_TILE].all()
         with m.If(nest.start):
-            start = self.i.payload.accumulator_address
+            start = self.i.payload.fields.accumulator_address
             m.d.sync += [address.eq(start), n_begin.eq(start), first_pass.eq(1)]
         with m.Elif(nest.step):
-            m.d.sync += address.eq(address + 1)
+            m.d.sync += address.eq(next_vector(address))
             with m.If(n_end):
-                m.d.sync += [n_begin.eq(address + 1), first_pass.eq(1)]
+                m.d.sync += [n_begin.eq(next_vector(address)), first_pass.eq(1)]
             with m.Elif(tile_end):
                 m.d.sync += [address.eq(n_begin), first_pass.eq(0)]
         m.d.comb += [
             result.address.eq(address),
             result.half.eq(fields.accumulator_half),
+            result.exists.eq(address < self._depth),
             result.accumulate.eq(~first_pass | fields.accumulate),
             result.last.eq(nest.last.all()),
         ]

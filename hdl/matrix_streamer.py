@@ -13,7 +13,8 @@ class MatrixStreamer(Component):
     """Issues a row in every cycle in which one is ready and its weight tile is loaded (T-MX-03).
 
     A row issued in cycle t reads the buffer in t, turns the bytes read to its lanes in t + 1 and
-    is at the tile in t + 2. A row without valid lanes reads nothing. Reads are never held (B-04).
+    is at the tile in t + 2. A row without valid lanes, or with one beyond the buffer (E-03), reads
+    nothing. Reads are never held (B-04).
 
     Parameters
     ----------
@@ -33,6 +34,8 @@ class MatrixStreamer(Component):
         Multiplications of the row issued that the program asked for (section 8).
     tile_end : Out(1)
         The row issued is the last of its weight tile.
+    overrun : Out(1)
+        The row issued would read or write beyond the end of a memory (E-03).
     read : Out(BufferRead)
     tile_row : Out(TileRow)
     result : Out(result_layout)
@@ -48,6 +51,7 @@ class MatrixStreamer(Component):
                 "row": Out(1),
                 "macs": Out(range(rows * cols + 1)),
                 "tile_end": Out(1),
+                "overrun": Out(1),
                 "read": Out(BufferRead(word_bytes=word_bytes)),
                 "tile_row": Out(TileRow(rows=rows)),
                 "result": Out(result_layout()),
@@ -62,6 +66,7 @@ class MatrixStreamer(Component):
             self.row.eq(self.i.valid & self.loaded),
             self.macs.eq(new.macs),
             self.tile_end.eq(self.row & new.tile_end),
+            self.overrun.eq(self.row & new.overrun),
             self.read.valid.eq(self.row & (new.count != 0)),
             self.read.address.eq(new.address),
             self.read.count.eq(new.count),

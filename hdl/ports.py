@@ -8,7 +8,7 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
-from arch.isa import INSTRUCTION_BYTES
+from arch.isa import INSTRUCTION_BYTES, ErrorCode
 
 BUFFER_ADDRESS_BITS = 24
 CYCLE_BITS = 40
@@ -19,6 +19,11 @@ BURST_REQUEST = data.StructLayout({"address": 32, "beats": range(256 + 1)})
 
 DISPATCHED = data.StructLayout({"word": 8 * INSTRUCTION_BYTES, "index": INDEX_BITS})
 """An encoded instruction on its way to its engine, with its index in the program."""
+
+
+def read_beat_layout(*, axi_bytes: int) -> data.StructLayout:
+    """A beat of read data with its response, as AXI4 codes it."""
+    return data.StructLayout({"data": 8 * axi_bytes, "response": 2})
 
 
 class BufferRead(Signature):
@@ -99,13 +104,25 @@ class Issue(Signature):
     """An instruction offered to its engine; issued in a cycle with ``valid`` and ``ready``.
 
     ``valid`` already means that every semaphore holds the wanted count (T-SEM-01). ``word`` is the
-    encoded instruction.
+    encoded instruction, ``index`` its place in the program.
     """
 
     def __init__(self):
         super().__init__(
-            {"valid": Out(1), "word": Out(unsigned(8 * INSTRUCTION_BYTES)), "ready": In(1)}
+            {
+                "valid": Out(1),
+                "word": Out(unsigned(8 * INSTRUCTION_BYTES)),
+                "index": Out(INDEX_BITS),
+                "ready": In(1),
+            }
         )
+
+
+class Fault(Signature):
+    """An error in this cycle, and the instruction to blame (E-01); may stay high for longer."""
+
+    def __init__(self):
+        super().__init__({"valid": Out(1), "code": Out(ErrorCode), "instruction": Out(INDEX_BITS)})
 
 
 class EngineStatus(Signature):

@@ -3,11 +3,13 @@
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from arch.config import Config
-from arch.isa import Addition, ElementType, Opcode
+from arch.isa import Addition, Buffer, ElementType, Opcode
 from arch.timing import VECTOR_PARAMETER_CYCLES
 from hdl.accumulator import AccumulatorRead
+from hdl.bounds import VECTOR_BITS, next_vector, overruns
 from hdl.instruction import instruction_layout
 from hdl.ports import BUFFER_ADDRESS_BITS, BufferRead, MemoryRead
 from hdl.row_walk import RowWalk
@@ -23,7 +25,8 @@ class RowSequencer(wiring.Component):
     """One VECTOR instruction (rule I-04): parameters, then a row in each cycle, n tile by n tile.
 
     Rules T-VX-02 and T-VX-03. The lanes get accumulators and residual of a row one cycle after its
-    issue, and report when they write one.
+    issue, and report when they write one. What would reach beyond the end of a memory is not read
+    or written (E-03), and the instruction goes on.
 
     Parameters
     ----------
@@ -46,23 +49,27 @@ class RowSequencer(wiring.Component):
         A row waits for the residual's read port in this cycle.
     write : In(1)
         The lanes write a row in this cycle.
+    write_valid : Out(1)
+        And all of it lies in the buffer.
     write_address : Out(24)
         Where to, in bytes.
     write_enable : Out(2 * word_bytes)
         Which bytes.
     done : Out(1)
         The last row is written in this cycle.
+    overrun : Out(1)
+        An access is not made in this cycle because it reaches beyond the end of its memory.
     """
 
     def __init__(self, config: Config):
+        self.config = config
         self.lanes = config.cols
-        self.word_bytes = config.word_bytes
-        depth = config.parameter_buffer_bytes // config.parameter_word_bytes
+        self.parameter_depth = config.parameter_buffer_bytes // config.parameter_word_bytes
         super().__init__(
             {
                 "start": In(1),
                 "fields": In(instruction_layout(Opcode.VECTOR)),
-                "parameters": Out(MemoryRead(depth=depth, width=32 * self.lanes)),
+                "parameters": Out(MemoryRead(depth=self.parameter_depth, width=32 * self.lanes)),
                 "bias_valid": Out(1),
                 "scale_valid": Out(1),
                 "accumulator": Out(
@@ -72,9 +79,11 @@ class RowSequencer(wiring.Component):
                 "row": Out(1),
                 "denied": Out(1),
                 "write": In(1),
+                "write_valid": Out(1),
                 "write_address": Out(BUFFER_ADDRESS_BITS),
                 "write_enable": Out(2 * config.word_bytes),
                 "done": Out(1),
+                "overrun": Out(1),
             }
         )
 
@@ -92,6 +101,7 @@ class RowSequencer(wiring.Component):
             ]
 
         fetch = Signal()
+        at_row = Signal()
         cycle = Signal(range(VECTOR_PARAMETER_CYCLES))
         with m.FSM():
             with m.State("IDLE"), m.If(self.start):
@@ -103,46 +113,49 @@ class RowSequencer(wiring.Component):
                     m.d.sync += cycle.eq(0)
                     m.next = "ROWS"
             with m.State("ROWS"):
-                m.d.comb += self.residual.valid.eq(self.fields.addition != Addition.NONE)
-                m.d.comb += self.row.eq(~self.residual.valid | self.residual.ready)
-                m.d.comb += self.denied.eq(~self.row)
+                m.d.comb += at_row.eq(1)
                 with m.If(self.row & read_walk.last_row):
                     m.next = "PARAMETERS"
                     with m.If(read_walk.last_tile):
                         m.next = "IDLE"
 
-        self._fetch_parameters(m, first_cycle, fetch, cycle)
-        self._read_rows(m, first_cycle, read_walk)
-        self._write_rows(m, write_walk)
+        fetch_overrun = self._fetch_parameters(m, first_cycle, fetch, cycle)
+        read_overrun = self._read_rows(m, first_cycle, at_row, read_walk)
+        write_overrun = self._write_rows(m, write_walk)
+        m.d.comb += self.overrun.eq(fetch_overrun | read_overrun | write_overrun)
         return m
 
     def _fetch_parameters(self, m, first_cycle, fetch, cycle):
         """Biases, then scales, of one n tile after the other (rules B-05, T-VX-02)."""
-        next_word = Signal.like(self.parameters.address)
+        word_bytes_log2 = exact_log2(4 * self.lanes)
+        next_word = Signal(BUFFER_ADDRESS_BITS - word_bytes_log2)
         read_bias = Signal()
         read_scale = Signal()
+        fetching = read_bias | read_scale
+        beyond = next_word >= self.parameter_depth
         m.d.comb += [
             read_bias.eq(fetch & (cycle == BIAS_CYCLE)),
             read_scale.eq(fetch & (cycle == SCALE_CYCLE)),
-            self.parameters.enable.eq(read_bias | read_scale),
+            self.parameters.enable.eq(fetching & ~beyond),
             self.parameters.address.eq(next_word),
         ]
         m.d.sync += [self.bias_valid.eq(read_bias), self.scale_valid.eq(read_scale)]
         with m.If(first_cycle):
-            word_bytes_log2 = (4 * self.lanes).bit_length() - 1
             m.d.sync += next_word.eq(self.fields.parameter_address[word_bytes_log2:])
-        with m.Elif(self.parameters.enable):
+        with m.Elif(fetching):
             m.d.sync += next_word.eq(next_word + 1)
+        return fetching & beyond
 
-    def _read_rows(self, m, first_cycle, walk):
-        """Accumulators lie one after the other, residuals by their strides."""
-        vector = Signal.like(self.accumulator.address)
+    def _read_rows(self, m, first_cycle, at_row, walk):
+        """Accumulators lie one after the other, residuals by their strides (rule T-VX-03)."""
+        vector = Signal(VECTOR_BITS)
         with m.If(first_cycle):
             m.d.sync += vector.eq(self.fields.accumulator_address)
         with m.Elif(self.row):
-            m.d.sync += vector.eq(vector + 1)
+            m.d.sync += vector.eq(next_vector(vector))
+        exists = vector < self.config.accumulator_depth
         m.d.comb += [
-            self.accumulator.enable.eq(self.row),
+            self.accumulator.enable.eq(self.row & exists),
             self.accumulator.half.eq(self.fields.accumulator_half),
             self.accumulator.address.eq(vector),
         ]
@@ -156,11 +169,27 @@ class RowSequencer(wiring.Component):
             self.residual.address.eq(walk.address),
             self.residual.count.eq(self._valid_lanes(walk) << element_log2),
         ]
+        beyond = overruns(
+            self.residual.address, self.residual.count, self.config.activation_buffer_bytes
+        )
+        wanted = self.fields.addition != Addition.NONE
+        m.d.comb += [
+            self.residual.valid.eq(at_row & wanted & ~beyond),
+            self.denied.eq(self.residual.valid & ~self.residual.ready),
+            self.row.eq(at_row & ~self.denied),
+        ]
+        return self.row & ((wanted & beyond) | ~exists)
 
     def _write_rows(self, m, walk):
         """Rule T-VX-05: the write of the last row ends the instruction."""
         element_log2 = self.fields.element_type == ElementType.INT16
         written = self._valid_lanes(walk) << element_log2
+        size = Mux(
+            self.fields.output_buffer == Buffer.WEIGHT,
+            self.config.weight_buffer_bytes,
+            self.config.activation_buffer_bytes,
+        )
+        beyond = overruns(walk.address, written, size)
         all_bytes = Const((1 << len(self.write_enable)) - 1)
         masked = Signal(range(len(self.write_enable)))
         m.d.comb += [
@@ -168,11 +197,13 @@ class RowSequencer(wiring.Component):
             walk.origin.eq(self.fields.output_address),
             walk.row_stride.eq(self.fields.output_row_stride),
             walk.tile_stride.eq(self.lanes << element_log2),
+            self.write_valid.eq(self.write & ~beyond),
             self.write_address.eq(walk.address),
             masked.eq(len(self.write_enable) - written),
             self.write_enable.eq(all_bytes >> masked),
             self.done.eq(self.write & walk.last_row & walk.last_tile),
         ]
+        return self.write & beyond
 
     def _valid_lanes(self, walk):
         return Mux(walk.last_tile, self.fields.last_n, self.lanes)

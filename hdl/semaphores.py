@@ -1,8 +1,8 @@
-"""Semaphores: one for each ordered pair of different engines (D-03, rules T-SEM)."""
+"""Semaphores: one for each ordered pair of different engines (D-03, rules T-SEM, E-04)."""
 
 import itertools
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, Signature
 from amaranth.utils import bits_for
@@ -50,13 +50,23 @@ class Semaphores(wiring.Component):
         Set all counts to zero.
     engine : In(SemaphorePort()).array(4)
         By Engine; as consumer (``wants``, ``lacks``, ``take``) and as producer (``signal``).
+    overflow : Out(4)
+        Producers, by Engine, that raise a semaphore that holds SEMAPHORE_MAX and of which nothing
+        is taken in this cycle; it keeps its count (E-04).
     """
 
     def __init__(self):
-        super().__init__({"clear": In(1), "engine": In(SemaphorePort()).array(len(Engine))})
+        super().__init__(
+            {
+                "clear": In(1),
+                "engine": In(SemaphorePort()).array(len(Engine)),
+                "overflow": Out(len(Engine)),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
+        overflows = {producer: [] for producer in Engine}
         for producer, consumer in itertools.permutations(Engine, 2):
             port = self.engine[consumer]
             raised = self.engine[producer].signal[consumer]
@@ -64,11 +74,17 @@ class Semaphores(wiring.Component):
             count = Signal(
                 range(SEMAPHORE_MAX + 1), name=f"{producer.name}_to_{consumer.name}".lower()
             )
+            full = count == SEMAPHORE_MAX
+            taken = port.take & (wanted != 0)
+            overflows[producer].append(raised & full & ~taken)
             m.d.comb += port.lacks[producer].eq(count < wanted)
             with m.If(self.clear):
                 m.d.sync += count.eq(0)
-            with m.Elif(port.take & (wanted != 0)):
+            with m.Elif(taken):
                 m.d.sync += count.eq(count - wanted + raised)
-            with m.Elif(raised & (count != SEMAPHORE_MAX)):
+            with m.Elif(raised & ~full):
                 m.d.sync += count.eq(count + 1)
+        m.d.comb += [
+            self.overflow[producer].eq(Cat(each).any()) for producer, each in overflows.items()
+        ]
         return m

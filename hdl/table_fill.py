@@ -12,6 +12,8 @@ from hdl.ports import MemoryRead, MemoryWrite
 class TableFill(wiring.Component):
     """One TABLE instruction (rule I-05): a 32-bit word is read in each cycle (rule T-VX-06).
 
+    Words beyond the buffer are not read (E-03); the table then gets anything in their place.
+
     Parameters
     ----------
     parameter_depth : int
@@ -32,9 +34,12 @@ class TableFill(wiring.Component):
         A word is read in this cycle.
     done : Out(1)
         The last word is written in this cycle.
+    overrun : Out(1)
+        A word is not read in this cycle because it lies beyond the buffer.
     """
 
     def __init__(self, *, parameter_depth: int, lanes: int):
+        self.parameter_depth = parameter_depth
         self.lanes = lanes
         super().__init__(
             {
@@ -45,6 +50,7 @@ class TableFill(wiring.Component):
                 "addition": Out(MemoryWrite(depth=Table.ADDITION.words, width=32)),
                 "reading": Out(1),
                 "done": Out(1),
+                "overrun": Out(1),
             }
         )
 
@@ -59,10 +65,12 @@ class TableFill(wiring.Component):
         with m.Elif(self.reading):
             m.d.sync += [index.eq(index + 1), self.reading.eq(~last)]
 
-        first_word = self.fields.parameter_address[lane_bits + 2 :]
+        word = self.fields.parameter_address[lane_bits + 2 :] + index[lane_bits:]
+        beyond = word >= self.parameter_depth
         m.d.comb += [
-            self.parameters.enable.eq(self.reading),
-            self.parameters.address.eq(first_word + index[lane_bits:]),
+            self.parameters.enable.eq(self.reading & ~beyond),
+            self.parameters.address.eq(word),
+            self.overrun.eq(self.reading & beyond),
         ]
 
         # Word and index follow the read by one cycle (memory) and another (selection).

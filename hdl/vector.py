@@ -5,10 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from arch.config import Config
-from arch.isa import INSTRUCTION_BYTES, Buffer, Opcode
+from arch.isa import Buffer, ErrorCode, Opcode
 from hdl.accumulator import AccumulatorRead
 from hdl.instruction import instruction_layout
-from hdl.ports import BufferRead, BufferWrite, EngineStatus, Issue, MemoryRead
+from hdl.ports import BufferRead, BufferWrite, EngineStatus, Fault, Issue, MemoryRead
 from hdl.row_sequencer import RowSequencer
 from hdl.table_fill import TableFill
 from hdl.vector_lanes import VectorLanes
@@ -18,7 +18,8 @@ class VectorEngine(wiring.Component):
     """Executes VECTOR and TABLE, one at a time (rules I-04, I-05, T-VX-01 to T-VX-06).
 
     For each kind of instruction there is a sequencer, which starts in the cycle after the issue,
-    drives the ports and ends with ``done``; rows go through ``VectorLanes``.
+    drives the ports and ends with ``done``; rows go through ``VectorLanes``. What would reach
+    beyond the end of a memory is not read or written, and an error in that cycle (E-03).
 
     Parameters
     ----------
@@ -28,6 +29,7 @@ class VectorEngine(wiring.Component):
     -------
     issue : In(Issue())
     status : Out(EngineStatus())
+    fault : Out(Fault())
     accumulator : Out(AccumulatorRead)
     parameters : Out(MemoryRead)
         Of the parameter buffer.
@@ -47,6 +49,7 @@ class VectorEngine(wiring.Component):
             {
                 "issue": In(Issue()),
                 "status": Out(EngineStatus()),
+                "fault": Out(Fault()),
                 "accumulator": Out(
                     AccumulatorRead(depth=config.accumulator_depth, lanes=config.cols)
                 ),
@@ -96,7 +99,7 @@ class VectorEngine(wiring.Component):
             (Buffer.WEIGHT, self.weight_write),
         ):
             m.d.comb += [
-                port.valid.eq(vector_lanes.result_valid & (rows.fields.output_buffer == buffer)),
+                port.valid.eq(rows.write_valid & (rows.fields.output_buffer == buffer)),
                 port.address.eq(rows.write_address),
                 port.data.eq(vector_lanes.result),
                 port.enable.eq(rows.write_enable),
@@ -105,11 +108,16 @@ class VectorEngine(wiring.Component):
 
     def _issue(self, m, rows, table_fill, vector_lanes):
         """Holds the instruction in flight (rules T-VX-01, T-VX-05) and tells the ledger."""
-        word = Signal(8 * INSTRUCTION_BYTES, reset_less=True)
+        word = Signal.like(self.issue.word)
+        index = Signal.like(self.issue.index)
         accept = self.issue.valid & self.issue.ready
         opcode = data.View(instruction_layout(Opcode.END), self.issue.word).opcode
         with m.If(accept):
-            m.d.sync += [word.eq(self.issue.word), self.status.in_flight.eq(1)]
+            m.d.sync += [
+                word.eq(self.issue.word),
+                index.eq(self.issue.index),
+                self.status.in_flight.eq(1),
+            ]
         with m.Elif(self.status.retire):
             m.d.sync += self.status.in_flight.eq(0)
         m.d.comb += [
@@ -122,4 +130,7 @@ class VectorEngine(wiring.Component):
             self.status.working.eq(rows.row | table_fill.reading),
             self.status.wait_port.eq(rows.denied),
             self.status.retire.eq(rows.done | table_fill.done),
+            self.fault.valid.eq(rows.overrun | table_fill.overrun),
+            self.fault.code.eq(ErrorCode.BUFFER_OVERRUN),
+            self.fault.instruction.eq(index),
         ]
