@@ -26,7 +26,7 @@ class Access:
         Raises
         ------
         GoldenError
-            The block leaves the memory, holds an unwritten byte, or races with another engine.
+            The block holds an unwritten byte, or races with another engine.
         """
         target = self._memories[memory]
         try:
@@ -42,7 +42,7 @@ class Access:
         Raises
         ------
         GoldenError
-            The block leaves the memory, is read-only, or races with another engine.
+            The block is read-only, or races with another engine.
         """
         target = self._memories[memory]
         try:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arch.config import Config
-from arch.happens_before import describe, end_index, happens_before
+from arch.errors import AssayError
+from arch.happens_before import describe, happens_before
 from arch.image import Image, SectionKind
 from arch.isa import FillTable, Instruction, Load, Matrix, Store, Table, Vector
 from golden.access import Access
-from golden.errors import GoldenError
+from golden.bounds import check_bounds
+from golden.errors import GoldenError, ProgramError
+from golden.legality import decode_legal
 from golden.load_store import execute_load, execute_store
 from golden.matrix import execute_matrix
 from golden.memory import ByteMemory, Memory
 from golden.race import RaceDetector
+from golden.semaphores import check_semaphores
 from golden.vector import execute_table, execute_vector
 
 
@@ -54,38 +57,48 @@ def run(image: Image, config: Config, seed: int = 0) -> MachineState:
     Raises
     ------
     AssayError
-        The image is for another configuration, or waits and signals do not match.
+        The image is for another configuration.
+    ProgramError
+        The accelerator stops the program: it is illegal or without END, or else a semaphore
+        overflows, or else an instruction leaves a buffer or DRAM.
     GoldenError
-        An instruction leaves a memory, reads an unwritten byte, races with another engine, or has
-        no meaning; the message names the instruction.
+        Waits and signals do not match, or an instruction reads an unwritten byte, races with
+        another engine, or has no meaning. Every message names the instruction.
     """
     image.check_config(config)
-    program = image.program
-    clocks = happens_before(program)
+    program = decode_legal(image.program_section.data, config)
+    check_semaphores(program)
+    try:
+        clocks = happens_before(program)
+    except AssayError as error:
+        raise GoldenError(str(error)) from None
     memories = _memories(image, config, np.random.default_rng(seed))
     access = Access(memories, RaceDetector(program, clocks))
-    _execute(program[: end_index(program)], config, access)
+    for index, instruction in enumerate(program):
+        access.index = index
+        try:
+            check_bounds(index, instruction, config, image.dram_bytes)
+            _execute(instruction, config, access)
+        except ProgramError:
+            raise
+        except GoldenError as error:
+            raise GoldenError(f"{describe(index, instruction)}: {error}") from None
     dram = memories.pop(Memory.DRAM)
     return MachineState(dram.data, dram.written, {str(m): memories[m] for m in memories})
 
 
-def _execute(program: Sequence[Instruction], config: Config, access: Access) -> None:
-    for index, instruction in enumerate(program):
-        access.index = index
-        try:
-            match instruction:
-                case Load():
-                    execute_load(instruction, config, access)
-                case Matrix():
-                    execute_matrix(instruction, config, access)
-                case Vector():
-                    execute_vector(instruction, config, access)
-                case FillTable():
-                    execute_table(instruction, config, access)
-                case Store():
-                    execute_store(instruction, access)
-        except GoldenError as error:
-            raise GoldenError(f"{describe(index, instruction)}: {error}") from None
+def _execute(instruction: Instruction, config: Config, access: Access) -> None:
+    match instruction:
+        case Load():
+            execute_load(instruction, access)
+        case Matrix():
+            execute_matrix(instruction, config, access)
+        case Vector():
+            execute_vector(instruction, config, access)
+        case FillTable():
+            execute_table(instruction, access)
+        case Store():
+            execute_store(instruction, access)
 
 
 def _memories(image: Image, config: Config, rng: np.random.Generator) -> dict[Memory, ByteMemory]:

@@ -26,7 +26,6 @@ ones wait for each other many times longer than they compute."""
 
 def execute_matrix(instruction: Matrix, config: Config, access: Access) -> None:
     """Multiply activations by weight tiles into the accumulator."""
-    _check(instruction, config)
     access.occupy_half(instruction.accumulator_half)
     if instruction.weight_transposed:
         weights = _transposed_weights(instruction, config, access)
@@ -64,7 +63,6 @@ def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[n
 
 def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float32]:
     """Operands (output rows * output columns, ky * kx * tiles * R); 0 where a lane is not valid."""
-    run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
     operands = np.zeros(
         (
             instruction.output_rows,
@@ -76,6 +74,25 @@ def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray
         np.float32,
     )
     dtype = np.int8 if instruction.activation_signed else np.uint8
+    for block, place in activation_blocks(instruction, config):
+        values = access.read(Memory.ACTIVATION, block).view(dtype)
+        zero_point = instruction.activation_zero_point
+        np.subtract(values, zero_point, out=operands[place], dtype=np.float32)
+    return operands.reshape(instruction.output_rows * instruction.output_columns, -1)
+
+
+def activation_blocks(
+    instruction: Matrix, config: Config
+) -> Iterator[tuple[Block, tuple[slice | int, ...]]]:
+    """The activation bytes of valid lanes, and the (row, column, ky, kx, k) that they belong to.
+
+    Raises
+    ------
+    GoldenError
+        A coordinate would wrap.
+    """
+    _check_coordinates(instruction, config)
+    run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
     columns = [
         (kx, *group)
         for kx in range(instruction.kx_count)
@@ -96,12 +113,8 @@ def _activations(instruction: Matrix, config: Config, access: Access) -> NDArray
                 ],
                 BUFFER_ADDRESS_BITS,
             )
-            values = access.read(Memory.ACTIVATION, block).view(dtype)
-            target = operands[
-                rows.start : rows.stop, group.start : group.stop, ky, kx, valid.start : valid.stop
-            ]
-            np.subtract(values, instruction.activation_zero_point, out=target, dtype=np.float32)
-    return operands.reshape(instruction.output_rows * instruction.output_columns, -1)
+            place = tuple(slice(span.start, span.stop) for span in (rows, group, valid))
+            yield block, (*place[:2], ky, kx, place[2])
 
 
 def _valid_rows(instruction: Matrix, ky: int) -> range:
@@ -167,13 +180,8 @@ def _tiled_weights(instruction: Matrix, config: Config, access: Access) -> NDArr
 
 def _transposed_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float32]:
     """Operands (tiles * R, n tiles * C) of weights that lie as rows of n."""
-    columns = (instruction.n_tiles - 1) * config.cols + instruction.last_n
-    run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
-    block = Block(
-        instruction.weight_address,
-        (columns, run_bytes),
-        (instruction.weight_column_stride, 1),
-    )
+    block = transposed_block(instruction, config)
+    columns, run_bytes = block.shape
     dtype = np.int8 if instruction.weight_signed else np.uint8
     values = access.read(Memory.WEIGHT, block).view(dtype)
     shape = instruction.k_tiles * config.rows, instruction.n_tiles * config.cols
@@ -187,49 +195,13 @@ def _transposed_weights(instruction: Matrix, config: Config, access: Access) -> 
     return operands
 
 
-def _check(instruction: Matrix, config: Config) -> None:
-    """Refuse combinations of fields that the architecture gives no meaning."""
-    if instruction.last_k > config.rows:
-        raise GoldenError(f"last_k = {instruction.last_k} is more than the {config.rows} rows")
-    if instruction.last_n > config.cols:
-        raise GoldenError(f"last_n = {instruction.last_n} is more than the {config.cols} columns")
-    for operand in ("activation", "weight"):
-        zero_point = getattr(instruction, f"{operand}_zero_point")
-        low = -128 if getattr(instruction, f"{operand}_signed") else 0
-        if not low <= zero_point <= low + 255:
-            raise GoldenError(
-                f"{operand}_zero_point = {zero_point} is outside the type of its operand "
-                f"({low}..{low + 255}): the difference would not fit 9 bits"
-            )
-    rows = instruction.output_rows * instruction.output_columns
-    end = instruction.accumulator_address + instruction.n_tiles * rows
-    if end > config.accumulator_depth:
-        raise GoldenError(
-            f"ends at accumulator vector {end}, a half has {config.accumulator_depth}: use fewer "
-            "rows or n tiles"
-        )
-    _check_weight_layout(instruction, config)
-    _check_coordinates(instruction, config)
-
-
-def _check_weight_layout(instruction: Matrix, config: Config) -> None:
-    if not instruction.weight_transposed:
-        if instruction.weight_address % config.cols:
-            raise GoldenError(
-                f"weight_address = {instruction.weight_address} must be a multiple of the "
-                f"{config.cols} columns"
-            )
-        return
-    if instruction.weight_zero_row:
-        raise GoldenError("weight_transposed excludes weight_zero_row: clear one of them")
-    if instruction.ky_count != 1 or instruction.kx_count != 1:
-        raise GoldenError("weight_transposed requires ky_count = kx_count = 1")
-    if (instruction.weight_address | instruction.weight_column_stride) % config.rows:
-        raise GoldenError(
-            f"weight_address = {instruction.weight_address} and weight_column_stride = "
-            f"{instruction.weight_column_stride} must be multiples of the {config.rows} rows "
-            "where weight_transposed"
-        )
+def transposed_block(instruction: Matrix, config: Config) -> Block:
+    """(columns, k) of the weights that mean something, where they lie as rows of n."""
+    columns = (instruction.n_tiles - 1) * config.cols + instruction.last_n
+    run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
+    return Block(
+        instruction.weight_address, (columns, run_bytes), (instruction.weight_column_stride, 1)
+    )
 
 
 def _check_coordinates(instruction: Matrix, config: Config) -> None:

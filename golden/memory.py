@@ -43,9 +43,9 @@ class ByteMemory:
         Raises
         ------
         GoldenError
-            The block leaves the memory or holds a byte that was never written.
+            The block holds a byte that was never written.
         """
-        self._check_bounds(block)
+        self._assert_inside(block)
         if not block.footprint.view(self.written).all():
             address = int(block.addresses()[~block.view(self.written)].min())
             raise GoldenError(f"reads byte {address:#x}, which was never written: write it first")
@@ -57,9 +57,9 @@ class ByteMemory:
         Raises
         ------
         GoldenError
-            The block leaves the memory or touches what is read-only.
+            The block touches what is read-only.
         """
-        self._check_bounds(block)
+        self._assert_inside(block)
         self._check_read_only(block)
         if block.repeats():
             # NumPy promises the order of assignments for index lists only.
@@ -67,13 +67,6 @@ class ByteMemory:
         else:
             block.view(self.data)[...] = values
         block.footprint.view(self.written)[...] = True
-
-    def _check_bounds(self, block: Block) -> None:
-        if block.low < 0 or block.high > self.data.size:
-            raise GoldenError(
-                f"touches bytes {block.low:#x} to {block.high - 1:#x} of {self.data.size:#x}: "
-                "stay inside"
-            )
 
     def _check_read_only(self, block: Block) -> None:
         low, high = self.read_only.start, self.read_only.stop
@@ -86,3 +79,7 @@ class ByteMemory:
                 f"writes byte {int(addresses[hit].min()):#x}, which holds the program: "
                 "instructions may have been fetched before"
             )
+
+    def _assert_inside(self, block: Block) -> None:
+        """Every range was checked before the instruction began (golden.bounds)."""
+        assert 0 <= block.low < block.high <= self.data.size, block

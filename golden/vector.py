@@ -20,9 +20,8 @@ from golden.tiles import spans
 _TABLE_MEMORY = {Table.UNARY: Memory.UNARY_TABLE, Table.ADDITION: Memory.ADDITION_TABLE}
 
 
-def execute_table(instruction: FillTable, config: Config, access: Access) -> None:
+def execute_table(instruction: FillTable, access: Access) -> None:
     """Copy a table from the parameter buffer into its lookup memory."""
-    _check_parameter_address(instruction.parameter_address, config)
     table = Table(instruction.table)
     size = 4 * table.words
     values = access.read(Memory.PARAMETER, _bytes(instruction.parameter_address, size))
@@ -31,15 +30,9 @@ def execute_table(instruction: FillTable, config: Config, access: Access) -> Non
 
 def execute_vector(instruction: Vector, config: Config, access: Access) -> None:
     """Bias, requantise, map, add and write accumulators to a buffer."""
-    _check(instruction, config)
+    _check_clamps(instruction)
     access.occupy_half(instruction.accumulator_half)
-    output = _rows_block(
-        instruction,
-        config,
-        instruction.output_address,
-        instruction.output_row_stride,
-        ElementType(instruction.element_type).bytes,
-    )
+    output = output_block(instruction, config)
     if output.repeats():
         raise GoldenError("output rows overlap: raise output_row_stride")
     q = _requantized(instruction, config, access)
@@ -94,14 +87,7 @@ def _added(
     output: Block,
 ) -> NDArray[np.int64]:
     """The sum of ``q`` and the residual, not clamped."""
-    element_bytes = 2 if instruction.addition == Addition.INT16 else 1
-    residual = _rows_block(
-        instruction,
-        config,
-        instruction.residual_address,
-        instruction.residual_row_stride,
-        element_bytes,
-    )
+    residual = residual_block(instruction, config)
     if not instruction.output_buffer:
         _check_in_place(instruction, config, output, residual)
     data = access.read(Memory.ACTIVATION, residual)
@@ -134,6 +120,28 @@ def _lanes(
 
 def _channels(instruction: Vector, config: Config) -> int:
     return (instruction.n_tiles - 1) * config.cols + instruction.last_n
+
+
+def output_block(instruction: Vector, config: Config) -> Block:
+    """(rows, bytes) that VECTOR writes."""
+    return _rows_block(
+        instruction,
+        config,
+        instruction.output_address,
+        instruction.output_row_stride,
+        ElementType(instruction.element_type).bytes,
+    )
+
+
+def residual_block(instruction: Vector, config: Config) -> Block:
+    """(rows, bytes) that VECTOR adds, where it adds any."""
+    return _rows_block(
+        instruction,
+        config,
+        instruction.residual_address,
+        instruction.residual_row_stride,
+        2 if instruction.addition == Addition.INT16 else 1,
+    )
 
 
 def _rows_block(
@@ -175,56 +183,23 @@ def _shifted(block: Block, base: int) -> Block:
     return Block(block.start - base, block.shape, block.strides)
 
 
-def _check(instruction: Vector, config: Config) -> None:
-    """Refuse combinations of fields that the architecture gives no meaning."""
-    if instruction.last_n > config.cols:
-        raise GoldenError(f"last_n = {instruction.last_n} is more than the {config.cols} columns")
-    end = instruction.accumulator_address + instruction.n_tiles * instruction.rows
-    if end > config.accumulator_depth:
-        raise GoldenError(
-            f"ends at accumulator vector {end}, a half has {config.accumulator_depth}: use fewer "
-            "rows or n tiles"
-        )
-    _check_parameter_address(instruction.parameter_address, config)
+def _check_clamps(instruction: Vector) -> None:
+    """Clamp ranges lie inside the range of what follows."""
     element = ElementType(instruction.element_type)
-    _check_alignment(instruction, "output", config.cols * element.bytes)
     eight_bits = ((-128, 127), (0, 255))
     output_range = ((element.low, element.high),)
     if instruction.addition == Addition.NONE:
         _check_clamp(instruction, "clamp", eight_bits if instruction.unary_table else output_range)
         return
-    table = instruction.addition == Addition.TABLE
-    _check_alignment(instruction, "residual", config.cols * (1 if table else 2))
-    if table and not is_valid_scale(np.uint32(instruction.addition_scale).view(np.float32)):
-        raise GoldenError(
-            f"addition_scale = {instruction.addition_scale:#x} must be a positive normal float32"
-        )
-    if table or instruction.unary_table:
+    if instruction.addition == Addition.TABLE or instruction.unary_table:
         _check_clamp(instruction, "clamp", eight_bits)
     _check_clamp(instruction, "sum", output_range)
 
 
-def _check_parameter_address(address: int, config: Config) -> None:
-    if address % config.parameter_word_bytes:
-        raise GoldenError(
-            f"parameter_address = {address} must be a multiple of {config.parameter_word_bytes}"
-        )
-
-
-def _check_alignment(instruction: Vector, name: str, unit: int) -> None:
-    address = getattr(instruction, f"{name}_address")
-    stride = getattr(instruction, f"{name}_row_stride")
-    if (address | stride) % unit:
-        raise GoldenError(
-            f"{name}_address = {address} and {name}_row_stride = {stride} must be multiples of "
-            f"{unit}"
-        )
-
-
 def _check_clamp(instruction: Vector, name: str, ranges: tuple[tuple[int, int], ...]) -> None:
     low, high = getattr(instruction, f"{name}_low"), getattr(instruction, f"{name}_high")
-    if not any(least <= low <= high <= most for least, most in ranges):
+    if not any(least <= low and high <= most for least, most in ranges):
         raise GoldenError(
-            f"{name}_low = {low}, {name}_high = {high} must lie in order inside "
+            f"{name}_low = {low}, {name}_high = {high} must lie inside "
             + " or ".join(f"{least}..{most}" for least, most in ranges)
         )

@@ -38,19 +38,23 @@ BAD = {
     ),
     "misaligned parameters": (
         [load(PARAMETER, 2, DATA, 8)],
-        r"keeps dram_address = buffer_address modulo 4",
+        r"instruction 0: LOAD: dram_address = 0x4000 and buffer_address = 0x2 .* differ modulo 4",
     ),
     "misaligned parameter runs": (
         [load(PARAMETER, 0, DATA, 8, runs=2, run_dram_stride=8, run_buffer_stride=10)],
-        r"keeps dram_address = buffer_address modulo 4",
+        r"run_dram_stride = 0x8 and run_buffer_stride = 0xa of .* differ modulo 4: align them",
     ),
     "misaligned parameter planes": (
         [load(PARAMETER, 0, DATA, 8, planes=2, plane_dram_stride=9, plane_buffer_stride=8)],
-        r"keeps dram_address = buffer_address modulo 4",
+        r"plane_dram_stride = 0x9 and plane_buffer_stride = 0x8 of .* differ modulo 4: align them",
+    ),
+    "padding of parameters inside a beat": (
+        [load(PARAMETER, 0, DATA, 6, pad_bytes=2)],
+        r"buffer_address \+ run_bytes = 0x6 of .* with pad_bytes = 2 must be a multiple of 4",
     ),
     "STORE from the weight buffer": (
         [with_fields(store(0, 0x8000, 4), buffer=Buffer.WEIGHT)],
-        r"instruction 0 \(STORE: .*\): buffer = 1: STORE reads ACTIVATION only",
+        r"instruction 0: STORE: buffer = 1: STORE reads ACTIVATION only: make it 0",
     ),
     "STORE of unwritten bytes": (
         [LOADED[0], store(0xFF, 0x8000, 2)],
@@ -74,21 +78,21 @@ BAD = {
     ),
     "accumulator overrun": (
         [*LOADED, gemm(4, 4, 4, accumulator_address=125)],
-        r"ends at accumulator vector 129, a half has 128",
+        r"accumulator: touches vectors of a half 0x7d to 0x80 of 0x80: stay inside",
     ),
     "last_k beyond the rows": ([*LOADED, gemm(4, 4, 4, last_k=5)], r"last_k = 5 is more than"),
     "last_n beyond the columns": ([*LOADED, gemm(4, 4, 4, last_n=5)], r"last_n = 5 is more than"),
     "zero point outside uint8": (
         [*LOADED, gemm(4, 4, 4, activation_signed=0, activation_zero_point=-1)],
-        r"activation_zero_point = -1 is outside the type of its operand \(0..255\)",
+        r"activation_zero_point = -1 is outside the type of its operand: bring it into 0..255",
     ),
     "zero point outside int8": (
         [*LOADED, gemm(4, 4, 4, weight_zero_point=128)],
-        r"weight_zero_point = 128 is outside the type of its operand \(-128..127\)",
+        r"weight_zero_point = 128 is outside the type of its operand: bring it into -128..127",
     ),
     "misaligned weights": (
         [*LOADED, gemm(4, 4, 4, weight_address=2)],
-        r"weight_address = 2 must be a multiple of the 4 columns",
+        r"weight_address = 0x2 must be a multiple of 4: align it",
     ),
     "transposed with zero row": (
         [*LOADED, gemm(4, 4, 4, weight_transposed=1, weight_zero_row=1)],
@@ -96,11 +100,11 @@ BAD = {
     ),
     "transposed with kernel": (
         [*LOADED, gemm(4, 4, 4, weight_transposed=1, kx_count=2)],
-        r"weight_transposed requires ky_count = kx_count = 1",
+        r"kx_count = 2 with weight_transposed: make it 1",
     ),
     "transposed with a crooked stride": (
         [*LOADED, gemm(4, 4, 4, weight_transposed=1, weight_column_stride=6)],
-        r"must be multiples of the 4 rows where weight_transposed",
+        r"weight_column_stride = 0x6 must be a multiple of 4: align it",
     ),
     "y beyond 17 bits": (
         [*LOADED, gemm(4, 4, 4, y_origin=32767, y_ky_step=255, ky_count=255)],
@@ -116,20 +120,20 @@ BAD = {
     ),
     "VECTOR beyond its half": (
         [vector(125, 4, accumulator_address=4)],
-        r"ends at accumulator vector 129, a half has 128",
+        r"accumulator: touches vectors of a half 0x4 to 0x80 of 0x80: stay inside",
     ),
     "VECTOR with last_n beyond the columns": ([vector(4, 4, last_n=5)], r"last_n = 5 is more than"),
     "parameters between words": (
         [vector(4, 4, parameter_address=8)],
-        r"parameter_address = 8 must be a multiple of 16",
+        r"parameter_address = 0x8 must be a multiple of 16",
     ),
     "crooked output": (
         [vector(4, 4, output_row_stride=6)],
-        r"output_address = 4096 and output_row_stride = 6 must be multiples of 4",
+        r"output_row_stride = 0x6 must be a multiple of 4: align it",
     ),
     "crooked int16 residual": (
         [vector(4, 4, addition=Addition.INT16, residual_address=4, sum_high=1)],
-        r"residual_address = 4 and residual_row_stride = 0 must be multiples of 8",
+        r"residual_address = 0x4 must be a multiple of 8: align it",
     ),
     "overlapping output rows": (
         [vector(4, 8, output_row_stride=4)],
@@ -137,24 +141,27 @@ BAD = {
     ),
     "clamp outside the output": (
         [vector(4, 4, clamp_high=128)],
-        r"clamp_low = -128, clamp_high = 128 must lie in order inside -128..127",
+        r"clamp_low = -128, clamp_high = 128 must lie inside -128..127",
     ),
     "clamp outside the table": (
         [vector(4, 4, clamp_high=128, unary_table=1)],
-        r"must lie in order inside -128..127 or 0..255",
+        r"must lie inside -128..127 or 0..255",
     ),
-    "clamp in disorder": ([vector(4, 4, clamp_low=3, clamp_high=2)], r"must lie in order inside"),
+    "clamp in disorder": (
+        [vector(4, 4, clamp_low=3, clamp_high=2)],
+        r"clamp_low = 3 is above clamp_high = 2",
+    ),
     "sum outside the output": (
         [vector(4, 4, addition=Addition.INT16, sum_low=-129)],
-        r"sum_low = -129, sum_high = 0 must lie in order inside -128..127",
+        r"sum_low = -129, sum_high = 0 must lie inside -128..127",
     ),
     "addition scale of zero": (
         [vector(4, 4, addition=Addition.TABLE)],
-        r"addition_scale = 0x0 must be a positive normal float32",
+        r"addition_scale = 0x00000000 must be the bits of a positive normal float32",
     ),
     "TABLE between words": (
         [FillTable(table=0, parameter_address=8)],
-        r"instruction 0 \(VECTOR: TABLE .*\): parameter_address = 8 must be a multiple of 16",
+        r"instruction 0: TABLE: parameter_address = 0x8 must be a multiple of 16: align it",
     ),
     "unary table never filled": (
         [*LOADED, PARAMETERS, gemm(4, 4, 4), vector(4, 4, unary_table=1)],
