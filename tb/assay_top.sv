@@ -1,13 +1,19 @@
 // The simulation top: clock, accelerator, reference memory, and files for all that Python needs.
 //
-// Python (or bare.cpp) touches only what is public here: it releases `reset`, talks to the
-// AXI4-Lite slave, waits for `interrupt`, raises `dump` and waits for `dumped`. Files are in the
-// working directory:
+// Python (or bare.cpp) touches only what is public here: it releases `reset`; for each program it
+// raises `load` and waits for `loaded`, talks to the AXI4-Lite slave, waits for `interrupt`, raises
+// `dump` and waits for `dumped`. Files are in the working directory, N counts programs from 0:
 //
-//   dram_in.bin, memories_in.bin    contents before the run, words with their last byte first
-//   dram_out.bin, memories_out.bin  contents after it, words with their first byte first
-//   retire.bin                      a record of six 32-bit words for each retired instruction:
-//                                   engine, instruction, start (64 bits), end (64 bits)
+//   memory_N.txt         seven numbers for the buffers and the reference memory: 1 where the buffers
+//                        keep what they hold, limit_bytes, answered_bursts, fault_first,
+//                        fault_last, read_fault, write_fault
+//   dram_in_N.bin, buffers_in_N.bin   contents before the run, words with their last byte first
+//   buffers_kept_N.bin                written in place of buffers_in_N.bin being read
+//   dram_out_N.bin, buffers_out_N.bin contents after the run, words with their first byte first
+//   retire_N.bin         a record of six 32-bit words for each retired instruction: engine,
+//                        instruction, start (64 bits), end (64 bits)
+//
+// With AXI_AGENT defined, Python is the memory (axi_port.sv), and deals with its files itself.
 module assay_top #(
     parameter integer MEMORY_WORDS = 1 << 22
 );
@@ -18,12 +24,21 @@ module assay_top #(
     always #1 clk = ~clk;
 
     reg reset  /*verilator public_flat_rw*/ = 1'b1;
+    reg memory_reset  /*verilator public_flat_rw*/ = 1'b0;
+    reg load  /*verilator public_flat_rw*/ = 1'b0;
+    reg loaded  /*verilator public_flat_rd*/ = 1'b0;
     reg dump  /*verilator public_flat_rw*/ = 1'b0;
     reg dumped  /*verilator public_flat_rd*/ = 1'b0;
-    reg loaded  /*verilator public_flat_rd*/ = 1'b0;
     reg [63:0] cycle  /*verilator public_flat_rd*/ = 64'd0;
     wire interrupt  /*verilator public_flat_rd*/;
-    wire memory_error  /*verilator public_flat_rd*/;
+    wire [31:0] protocol_errors  /*verilator public_flat_rd*/;
+    wire [31:0] outside_beats  /*verilator public_flat_rd*/;
+    // The bus: bursts asked for and not completed, and whether the accelerator presents anything.
+    reg [31:0] open_reads  /*verilator public_flat_rd*/ = 32'd0;
+    reg [31:0] open_writes  /*verilator public_flat_rd*/ = 32'd0;
+    wire presents  /*verilator public_flat_rd*/;
+    // Words that held an X in the last dump.
+    integer unknown_words  /*verilator public_flat_rd*/;
 
     reg csr_awvalid  /*verilator public_flat_rw*/ = 1'b0;
     wire csr_awready  /*verilator public_flat_rd*/;
@@ -122,13 +137,23 @@ module assay_top #(
         .retire_store__start(store_start)
     );
 
+`ifdef AXI_AGENT
+    assign protocol_errors = 32'd0;
+    assign outside_beats = 32'd0;
+
+    axi_port #(
+        .DATA_BYTES(AXI_BYTES)
+    ) dram (
+`else
     reference_memory #(
         .DATA_BYTES(AXI_BYTES),
         .MEMORY_WORDS(MEMORY_WORDS)
     ) dram (
+        .protocol_errors(protocol_errors),
+        .outside_beats(outside_beats),
+`endif
         .clk(clk),
-        .reset(reset),
-        .error(memory_error),
+        .reset(reset || memory_reset),
         .arvalid(arvalid),
         .arready(arready),
         .araddr(araddr),
@@ -160,20 +185,48 @@ module assay_top #(
         .bid(bid)
     );
 
-    integer file, index, words_read, unknown_words, retire_file;
+    assign presents = arvalid || awvalid || wvalid;
+    always @(posedge clk)
+        if (reset || memory_reset) begin
+            open_reads <= 32'd0;
+            open_writes <= 32'd0;
+        end else begin
+            open_reads <= open_reads + (arvalid && arready) - (rvalid && rready && rlast);
+            open_writes <= open_writes + (awvalid && awready) - (bvalid && bready);
+        end
 
-    // At a falling edge, behind the zero-initialisation of the memories at time 0.
-    initial begin
-        @(negedge clk);
-        file = $fopen("dram_in.bin", "rb");
+    integer file, index, numbers_read, words_read, keep_buffers;
+    integer program_number = -1, retire_file = 0;
+
+    always @(posedge load) begin
+        program_number = program_number + 1;
+        file = $fopen($sformatf("memory_%0d.txt", program_number), "r");
+        numbers_read = $fscanf(file, "%d", keep_buffers);
+`ifndef AXI_AGENT
+        numbers_read = $fscanf(file, "%d %d %d %d %d %d", dram.limit_bytes,
+                               dram.answered_bursts, dram.fault_first, dram.fault_last,
+                               dram.read_fault, dram.write_fault);
+        dram.bursts = 32'd0;
+`endif
+        $fclose(file);
+`ifndef AXI_AGENT
+        file = $fopen($sformatf("dram_in_%0d.bin", program_number), "rb");
         words_read = $fread(dram.memory, file);
         $fclose(file);
-        file = $fopen("memories_in.bin", "rb");
-        load_memories;
+`endif
+        if (keep_buffers != 0) begin
+            file = $fopen($sformatf("buffers_kept_%0d.bin", program_number), "wb");
+            dump_memories;
+        end else begin
+            file = $fopen($sformatf("buffers_in_%0d.bin", program_number), "rb");
+            load_memories;
+        end
         $fclose(file);
-        retire_file = $fopen("retire.bin", "wb");
+        if (retire_file != 0) $fclose(retire_file);
+        retire_file = $fopen($sformatf("retire_%0d.bin", program_number), "wb");
         loaded = 1'b1;
     end
+    always @(negedge load) loaded = 1'b0;
 
     // %u writes 0 for X, so a word with an X is told apart here.
     task dump_word_check(input unknown);
@@ -182,19 +235,21 @@ module assay_top #(
 
     always @(posedge dump) begin
         unknown_words = 0;
-        file = $fopen("dram_out.bin", "wb");
+`ifndef AXI_AGENT
+        file = $fopen($sformatf("dram_out_%0d.bin", program_number), "wb");
         for (index = 0; {1'b0, index} * AXI_BYTES < dram.limit_bytes; index = index + 1) begin
             dump_word_check(^dram.memory[index]);
             $fwrite(file, "%u", dram.memory[index]);
         end
         $fclose(file);
-        file = $fopen("memories_out.bin", "wb");
+`endif
+        file = $fopen($sformatf("buffers_out_%0d.bin", program_number), "wb");
         dump_memories;
         $fclose(file);
         $fflush(retire_file);
-        if (unknown_words != 0) $display("assay_top: %0d words hold an X", unknown_words);
         dumped = 1'b1;
     end
+    always @(negedge dump) dumped = 1'b0;
 
     task log_retire(input [31:0] engine, input [31:0] instruction, input [63:0] start,
                     input [63:0] last);

@@ -55,8 +55,9 @@ int main(int argc, char** argv) {
     context = std::make_unique<VerilatedContext>();
     context->commandArgs(argc, argv);
     top = std::make_unique<Vtop>(context.get());
-    while (!top->rootp->assay_top__DOT__loaded) next_time_slot();
     for (int i = 0; i < 4; ++i) next_rising_edge();
+    top->rootp->assay_top__DOT__load = 1;
+    while (!top->rootp->assay_top__DOT__loaded) next_time_slot();
     top->rootp->assay_top__DOT__reset = 0;
 
     uint64_t first_cycle = 0;

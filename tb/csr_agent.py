@@ -58,13 +58,20 @@ class CsrAgent:
     async def write(self, register: str, value: int) -> None:
         await self._bus.write(self._map.registers[register].offset_bytes, value)
 
-    async def set_field(self, register: str, field: str) -> None:
-        """Write 1 to a field and 0 to the others."""
-        await self.write(register, 1 << self._map.registers[register].fields[field].low)
+    async def read_fields(self, register: str) -> dict[str, bool]:
+        """The fields of a register whose fields are single bits, by name."""
+        value = await self.read(register)
+        fields = self._map.registers[register].fields
+        return {name: bool(value >> field.low & 1) for name, field in fields.items()}
+
+    async def set_fields(self, register: str, *names: str) -> None:
+        """Write 1 to these fields and 0 to the others."""
+        fields = self._map.registers[register].fields
+        await self.write(register, sum(1 << fields[name].low for name in names))
 
     async def read_counters(self) -> dict[str, int]:
         """Latch every counter in one cycle and read them all."""
-        await self.set_field("CONTROL", "SNAPSHOT")
+        await self.set_fields("CONTROL", "SNAPSHOT")
         return {counter.name: await self._read_counter(counter) for counter in self._map.counters}
 
     async def _read_counter(self, counter: Counter) -> int:

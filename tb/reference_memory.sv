@@ -2,9 +2,15 @@
 // docs/architecture.md. "Cycle t" there is the interval that ends at the clock edge at which
 // `cycle` still reads t; what is assigned at that edge is on the port in cycle t + 1.
 //
-// Plus arguments: +dram_latency_cycles, +dram_bytes_per_cycle, +dram_limit_bytes (an access at or
-// beyond it answers DECERR and raises `error`). Contents are `memory`, byte 0 of a word in its
-// least significant bits.
+// Plus arguments: +dram_latency_cycles, +dram_bytes_per_cycle. Contents are `memory`, byte 0 of a
+// word in its least significant bits. Whoever instantiates it may set, between runs:
+//
+//   limit_bytes                 a beat at or beyond it is answered DECERR, and counted
+//   fault_first, fault_last     beats whose (aligned) address lies in this range, both included,
+//   read_fault, write_fault     are answered with these codes; a write so refused changes nothing
+//   answered_bursts, bursts     when `bursts`, which counts bursts as they are accepted, reaches
+//                               `answered_bursts` the memory falls silent: it accepts nothing more
+//                               and presents nothing more, until `reset`
 module reference_memory #(
     parameter integer DATA_BYTES = 16,
     parameter integer MEMORY_WORDS = 1 << 22
@@ -46,7 +52,9 @@ module reference_memory #(
     output reg [1:0] bresp,
     output reg bid,
 
-    output reg error
+    // What the master must never do, and beats beyond the limit; counted since power-up.
+    output reg [31:0] protocol_errors,
+    output reg [31:0] outside_beats
 );
     localparam integer OFFSET_BITS = $clog2(DATA_BYTES);
     localparam [1:0] OKAY = 2'd0, DECERR = 2'd3, INCR = 2'd1;
@@ -57,13 +65,18 @@ module reference_memory #(
 
     integer latency;
     integer bytes_per_cycle;
-    reg [32:0] limit_bytes;
+    reg [32:0] limit_bytes = {1'b0, MEMORY_WORDS[31:0]} * DATA_BYTES;
+    reg [31:0] fault_first = 32'hffffffff, fault_last = 32'd0;
+    reg [1:0] read_fault = OKAY, write_fault = OKAY;
+    reg [31:0] answered_bursts = 32'hffffffff, bursts = 32'd0;
+    reg silent;
 
     initial begin
         if (!$value$plusargs("dram_latency_cycles=%d", latency)) latency = 100;
         if (!$value$plusargs("dram_bytes_per_cycle=%d", bytes_per_cycle))
             bytes_per_cycle = DATA_BYTES;
-        if (!$value$plusargs("dram_limit_bytes=%d", limit_bytes)) limit_bytes = {1'b0, MEMORY_WORDS[31:0]} * DATA_BYTES;
+        protocol_errors = 32'd0;
+        outside_beats = 32'd0;
     end
 
     reg [63:0] cycle;
@@ -93,7 +106,7 @@ module reference_memory #(
     reg [7:0] write_len;
     reg [8:0] write_beat;
     reg write_id;
-    reg write_outside;
+    reg [1:0] write_code;
 
     // Completed writes, before their response was presented.
     reg [63:0] response_due[0:QUEUE-1];
@@ -103,6 +116,7 @@ module reference_memory #(
 
     reg [63:0] start;
     reg [31:0] word;
+    reg [1:0] code;
     integer lane;
 
     // Cycles that `beats` beats take at the memory's rate, rounded down, and rounded up.
@@ -122,10 +136,24 @@ module reference_memory #(
         outside = {1'b0, index << OFFSET_BITS} >= limit_bytes;
     endfunction
 
-    task fault(input [8*40-1:0] what, input [31:0] addr);
+    task violation(input [8*40-1:0] what, input [31:0] addr);
         begin
             $display("reference memory, cycle %0d: %0s at address 0x%08x", cycle, what, addr);
-            error <= 1'b1;
+            protocol_errors = protocol_errors + 32'd1;
+        end
+    endtask
+
+    // Sets `code`, the response to a beat.
+    task answer(input [31:0] index, input [1:0] injected);
+        reg [31:0] addr;
+        begin
+            addr = index << OFFSET_BITS;
+            code = fault_first <= addr && addr <= fault_last ? injected : OKAY;
+            if (outside(index)) begin
+                $display("reference memory, cycle %0d: address 0x%08x is beyond it", cycle, addr);
+                outside_beats = outside_beats + 32'd1;
+                code = DECERR;
+            end
         end
     endtask
 
@@ -134,15 +162,16 @@ module reference_memory #(
         reg [31:0] last;
         begin
             last = ((addr >> OFFSET_BITS) << OFFSET_BITS) + len * DATA_BYTES;
-            if ({29'd0, size} != OFFSET_BITS || burst != INCR) fault("burst not full-width INCR", addr);
-            if (last[31:12] != addr[31:12]) fault("burst crosses 4 KiB", addr);
+            if ({29'd0, size} != OFFSET_BITS || burst != INCR) violation("burst not full-width INCR", addr);
+            if (last[31:12] != addr[31:12]) violation("burst crosses 4 KiB", addr);
             queue_write[queue_tail] = write;
             queue_accepted[queue_tail] = cycle;
             queue_addr[queue_tail] = addr;
             queue_len[queue_tail] = len;
             queue_id[queue_tail] = id;
             queue_tail = queue_tail + 8'd1;
-            if (queue_tail == queue_head) fault("more bursts than the queue holds", addr);
+            bursts = bursts + 32'd1;
+            if (queue_tail == queue_head) violation("more bursts than the queue holds", addr);
         end
     endtask
 
@@ -158,7 +187,7 @@ module reference_memory #(
                 write_len = queue_len[queue_head];
                 write_id = queue_id[queue_head];
                 write_beat = 9'd0;
-                write_outside = 1'b0;
+                write_code = OKAY;
             end else begin
                 free = start + burst_cycles(queue_len[queue_head]);
                 read_start[read_tail] = start;
@@ -175,19 +204,15 @@ module reference_memory #(
     task present_read;
         begin
             rvalid <= 1'b0;
-            if (read_head != read_tail) begin
+            if (bursts < answered_bursts && read_head != read_tail) begin
                 if (cycle + 64'd2 >= read_start[read_head] + latency + beats_before(read_beat)) begin
                     word = beat_word(read_addr[read_head], read_beat);
                     rvalid <= 1'b1;
                     rid <= read_id[read_head];
                     rlast <= read_beat == {1'b0, read_len[read_head]};
-                    if (outside(word)) begin
-                        fault("read beyond the image's memory", word << OFFSET_BITS);
-                        rresp <= DECERR;
-                    end else begin
-                        rresp <= OKAY;
-                        rdata <= memory[word];
-                    end
+                    answer(word, read_fault);
+                    rresp <= code;
+                    if (!outside(word)) rdata <= memory[word];
                     read_beat = read_beat + 9'd1;
                     if (read_beat > {1'b0, read_len[read_head]}) begin
                         read_beat = 9'd0;
@@ -203,11 +228,10 @@ module reference_memory #(
         begin
             word = beat_word(write_addr, write_beat);
             if (wlast != (write_beat == {1'b0, write_len}))
-                fault("WLAST on the wrong beat", word << OFFSET_BITS);
-            if (outside(word)) begin
-                fault("write beyond the image's memory", word << OFFSET_BITS);
-                write_outside = 1'b1;
-            end else
+                violation("WLAST on the wrong beat", word << OFFSET_BITS);
+            answer(word, write_fault);
+            if (code > write_code) write_code = code;
+            if (!code[1])
                 for (lane = 0; lane < DATA_BYTES; lane = lane + 1)
                     if (wstrb[lane]) memory[word][8*lane+:8] = wdata[8*lane+:8];
             write_beat = write_beat + 9'd1;
@@ -216,7 +240,7 @@ module reference_memory #(
                 if (free < cycle + 64'd1) free = cycle + 64'd1;
                 writing = 1'b0;
                 response_due[response_tail] = cycle + latency;
-                response_code[response_tail] = write_outside ? DECERR : OKAY;
+                response_code[response_tail] = write_code;
                 response_id[response_tail] = write_id;
                 response_tail = response_tail + 8'd1;
             end
@@ -227,7 +251,8 @@ module reference_memory #(
     task present_response;
         begin
             bvalid <= 1'b0;
-            if (response_head != response_tail && cycle + 64'd1 >= response_due[response_head]) begin
+            if (bursts < answered_bursts && response_head != response_tail
+                && cycle + 64'd1 >= response_due[response_head]) begin
                 bvalid <= 1'b1;
                 bid <= response_id[response_head];
                 bresp <= response_code[response_head];
@@ -237,8 +262,8 @@ module reference_memory #(
     endtask
 
     // T-DRAM-01
-    assign arready = 1'b1;
-    assign awready = 1'b1;
+    assign arready = !silent;
+    assign awready = !silent;
 
     always @(posedge clk)
         if (reset) begin
@@ -255,15 +280,18 @@ module reference_memory #(
             rvalid <= 1'b0;
             wready <= 1'b0;
             bvalid <= 1'b0;
-            error <= 1'b0;
+            bursts = 32'd0;
+            silent <= 1'b0;
         end else begin
-            if (arvalid) accept(1'b0, araddr, arlen, arid, arsize, arburst);
-            if (awvalid) accept(1'b1, awaddr, awlen, awid, awsize, awburst);
+            if (arvalid && arready) accept(1'b0, araddr, arlen, arid, arsize, arburst);
+            if (awvalid && awready) accept(1'b1, awaddr, awlen, awid, awsize, awburst);
             if (wvalid && wready) take_write_beat;
             schedule;
             if (!rvalid || rready) present_read;
             if (!bvalid || bready) present_response;
-            wready <= writing && cycle + 64'd1 >= write_start + beats_before(write_beat);
+            silent <= bursts >= answered_bursts;
+            wready <= bursts < answered_bursts && writing
+                && cycle + 64'd1 >= write_start + beats_before(write_beat);
             cycle = cycle + 64'd1;
         end
 endmodule
