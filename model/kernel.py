@@ -90,8 +90,9 @@ class Sequencer(ABC):
         which it is in the queue.
     starts, ends
         Cycles of issue and of retirement, as far as they are known.
-    waits
-        For each instruction issued, when each producer satisfied it.
+    accepted, waits
+        For each instruction issued, the first cycle in which the engine accepted it, and when each
+        producer satisfied it.
     """
 
     def __init__(self, engine: Engine, semaphores: Semaphores) -> None:
@@ -100,6 +101,7 @@ class Sequencer(ABC):
         self.queued: list[int] = []
         self.starts: list[int] = []
         self.ends: list[int] = []
+        self.accepted: list[int] = []
         self.waits: list[Waits] = []
         self._semaphores = semaphores
         self._instructions: list[Instruction] = []
@@ -145,6 +147,7 @@ class Sequencer(ABC):
             cycle = max(self.queued[head], accepts, *ready)
             self._semaphores.take(self.engine, instruction.waits, cycle)
             self.starts.append(cycle)
+            self.accepted.append(accepts)
             self.waits.append(ready)
             self.begin(cycle, instruction)
             head += 1

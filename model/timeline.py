@@ -17,7 +17,7 @@ from arch.image import Image
 from arch.isa import Engine, Instruction
 from model.dram import Dram
 from model.frontend import Frontend
-from model.kernel import NEVER, Semaphores, Sequencer
+from model.kernel import NEVER, Semaphores, Sequencer, Waits
 from model.ledger import ledger
 from model.load import LoadEngine
 from model.matrix import MatrixEngine
@@ -27,12 +27,27 @@ from model.vector import VectorEngine
 
 @dataclass(frozen=True)
 class InstructionTiming:
-    """Cycle of issue and of retirement of the instruction at ``index`` in the program."""
+    """Cycles of one instruction.
+
+    Attributes
+    ----------
+    index
+        Its place in the program.
+    start, end
+        Of issue and of retirement.
+    queued, accepted, ready
+        What the issue waited for: the first cycle in which the instruction is in its queue, in
+        which its engine accepts, and in which each producer has given the wanted signals (0 where
+        none are wanted). ``start`` is the latest of them (T-SEM-01).
+    """
 
     index: int
     engine: Engine
     start: int
     end: int
+    queued: int
+    accepted: int
+    ready: Waits
 
 
 @dataclass(frozen=True)
@@ -138,9 +153,13 @@ def _prediction(frontend: Frontend, engines: Sequence[Sequencer], end_cycle: int
     for engine in engines:
         counters |= engine.counters()
     timings = [
-        InstructionTiming(index, engine.engine, start, end)
+        InstructionTiming(index, engine.engine, start, end, queued, accepted, ready)
         for engine in engines
-        for index, start, end in zip(engine.indices, engine.starts, engine.ends, strict=True)
+        for index, start, end, queued, accepted, ready in zip(
+            *(engine.indices, engine.starts, engine.ends),
+            *(engine.queued, engine.accepted, engine.waits),
+            strict=True,
+        )
     ]
     return Prediction(
         cycles,
