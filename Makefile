@@ -10,7 +10,7 @@ ASSAY := .venv/bin/assay
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test sim bench lint clean
+.PHONY: help setup run test sim bench regress correlate docs lint clean
 
 help: ## list the targets
 	@echo "variables of sim and bench: WORKLOAD=$(WORKLOAD) CONFIG=$(CONFIG) SIM=$(SIM) SEED=$(SEED)"
@@ -34,10 +34,22 @@ sim: $(READY) ## one simulation: WORKLOAD= CONFIG= SIM=verilator|icarus SEED=
 bench: $(READY) ## simulated kHz under cocotb and in a bare C++ loop: WORKLOAD= CONFIG= SEED=
 	$(ASSAY) bench "$(WORKLOAD)" --config "$(CONFIG)" --seed "$(SEED)"
 
+regress: $(READY) ## a suite of runs, in parallel: SUITE=smoke|nightly or a TOML file
+	$(ASSAY) regress $(SUITE)
+
+correlate: $(READY) ## model against RTL: SUITE=correlate or a TOML file; page in sim_build/
+	@mkdir -p sim_build
+	$(ASSAY) correlate $(SUITE) --json sim_build/correlate.json --csv sim_build/correlate.csv \
+		--html sim_build/correlate.html
+
+docs: $(READY) ## reference pages from the contract: docs/generated, sim_build/docs
+	$(ASSAY) docs --html sim_build/docs
+
 lint: $(READY) ## formatting, linting and types
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
+	$(ASSAY) docs --check
 
 clean: ## remove builds and caches, keep .venv
 	rm -rf sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,11 +13,17 @@ from rich.console import Console
 from rich.table import Table
 
 from arch.config import Config
-from arch.image import Image
 from arch.registers import register_map
 from flow.build import BARE_PROGRAM, Build
 from flow.run import Program, predict_program
-from flow.simulate import SimulationError, build_simulation, memory_plusargs, prepare, simulate
+from flow.simulate import (
+    SimulationError,
+    Step,
+    build_simulation,
+    memory_plusargs,
+    prepare,
+    simulate,
+)
 from flow.toolchain import check_simulator
 
 TARGET_KHZ = 200.0
@@ -31,14 +37,15 @@ def bench(program: Program, config: Config, *, seed: int, runs: int, to: Console
     image.check_config(config)
     predicted, _ = predict_program(image, config)
     build = build_simulation(config, simulator)
-    watchdog_cycles = 4 * predicted.timeline.cycles + 20_000
+    timeout_cycles = 4 * predicted.timeline.cycles + 20_000
     cocotb_khz, bare_khz = [], []
     for _ in range(runs):
         outcome = simulate(
-            image, config, simulator, build, seed=seed, watchdog_cycles=watchdog_cycles
+            image, config, simulator, build, seed=seed, timeout_cycles=timeout_cycles
         ).outcome
         cocotb_khz.append(outcome.simulated_cycles / outcome.run_seconds / 1e3)
-        bare_khz.append(_bare_khz(image, config, build, seed))
+        step = Step(image=image, seed=seed, timeout_cycles=timeout_cycles)
+        bare_khz.append(_bare_khz(step, config, build))
     cocotb, bare = statistics.median(cocotb_khz), statistics.median(bare_khz)
     added = 1e3 / cocotb - 1e3 / bare
     to.print(f"machine: {_processor()}, {os.cpu_count()} cores, load {_load()}")
@@ -58,8 +65,9 @@ def bench(program: Program, config: Config, *, seed: int, runs: int, to: Console
     to.print(table)
 
 
-def _bare_khz(image: Image, config: Config, build: Build, seed: int) -> float:
+def _bare_khz(step: Step, config: Config, build: Build) -> float:
     """Speed of one run without cocotb, from START to the interrupt."""
+    image = step.image
     registers = register_map().registers
     writes = {
         "PROGRAM_ADDRESS": image.program_section.address,
@@ -69,8 +77,8 @@ def _bare_khz(image: Image, config: Config, build: Build, seed: int) -> float:
     }
     arguments = [f"+write={registers[name].offset_bytes}:{value}" for name, value in writes.items()]
     with tempfile.TemporaryDirectory() as name:
-        prepare(Path(name), image, config, seed=seed)
-        command = [str(build.folder / BARE_PROGRAM), *arguments, *memory_plusargs(image, config)]
+        prepare(Path(name), 0, step, config)
+        command = [str(build.folder / BARE_PROGRAM), *arguments, *memory_plusargs(config)]
         result = subprocess.run(command, cwd=name, capture_output=True, text=True)
     for line in result.stdout.splitlines():
         if line.startswith("bare "):

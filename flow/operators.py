@@ -25,7 +25,7 @@ def operator_results(
     roofline
         Of the same operators.
     retired
-        Array of ``flow.simulate.RETIRE_RECORD``.
+        Array of ``tb.run_files.RETIRE_RECORD``.
     config
         What they ran on.
     cycles

@@ -16,8 +16,8 @@ def console(stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, width=min(WIDTH, found.width))
 
 
-def print_result(result: Result, to: Console) -> None:
-    """The whole result: verdict, counters, ledger, operators, speed."""
+def print_result(result: Result, to: Console, again: str) -> None:
+    """The whole result: verdict, counters, ledger, operators, speed; ``again`` is its command."""
     timeline = result.predicted.timeline
     to.print(_counters(result.counters, timeline.counters))
     to.print(_ledger(result.ledger, timeline.ledger, result.cycles))
@@ -43,10 +43,7 @@ def print_result(result: Result, to: Console) -> None:
     if result.passed:
         to.print(f"[green]PASS[/green] bit-exact: {compared}")
     else:
-        to.print(
-            f"[red]FAIL[/red] {compared}; again with: assay run {result.workload} "
-            f"--config {result.config} --sim {result.simulator} --seed {result.seed}"
-        )
+        to.print(f"[red]FAIL[/red] {compared}; again with: {again}")
 
 
 def print_prediction(predicted: Predicted, to: Console) -> None:

@@ -4,10 +4,12 @@ A level of modelling that is not built is absent, never null. Version 1:
 
 ================== ==============================================================================
 workload, config   what ran
-simulator, memory  "verilator" or "icarus"; "fast"
+simulator, memory  "verilator" or "icarus"; "fast", "axi" or "axi-random"
 seed               of numbers and garbage
 passed             no mismatch, every counter in its bound
 failures           what is wrong, in words; empty where ``passed``
+error              only where hardware stopped the program: code (by name), instruction (index),
+                   address (of the instruction in DRAM), disassembly
 outputs_compared   bytes written by program or image, each compared with the golden model
 bytes_untouched    other bytes, each compared with what it held before the run
 mismatches         wrong bytes of both kinds
@@ -28,7 +30,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Counters = dict[str, int]
 Ledger = dict[str, dict[str, int]]
@@ -81,6 +83,15 @@ class SimulatorSpeed(_Model):
     khz: float
 
 
+class ErrorResult(_Model):
+    """Why hardware stopped the program, and the instruction to blame."""
+
+    code: str
+    instruction: int
+    address: int
+    disassembly: str
+
+
 class Result(_Model):
     """Everything a run tells."""
 
@@ -92,6 +103,7 @@ class Result(_Model):
     seed: int
     passed: bool
     failures: list[str]
+    error: ErrorResult | None = Field(default=None, exclude_if=lambda error: error is None)
     outputs_compared: int
     bytes_untouched: int
     mismatches: int

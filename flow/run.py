@@ -12,10 +12,14 @@ import compiler
 import golden.machine
 from arch.config import Config
 from arch.image import Image
+from arch.isa import ErrorCode
+from compiler.verify import CompilerError
 from flow import reference, toolchain
-from flow.check import check_counters, check_operators, separate
+from flow.check import check_counters, check_events, check_operators, check_sums, separate
+from flow.memory import Memory, behaviour
 from flow.operators import operator_results
 from flow.result import (
+    ErrorResult,
     OperatorResult,
     Predicted,
     Result,
@@ -25,14 +29,17 @@ from flow.result import (
 )
 from flow.simulate import Simulation, build_simulation, simulate
 from flow.toolchain import Simulator
+from golden.errors import GoldenError
 from golden.machine import MachineState
 from model.roofline import Roofline, roofline
 from model.timeline import predict
+from tb.exchange import Outcome
 from tb.scoreboard import DRAM, Expectation, Verdict, compare
 from workloads.registry import Workload
 
-_WATCHDOG_FACTOR = 4
-_WATCHDOG_LEAST_CYCLES = 20_000
+_TIMEOUT_FACTOR = 4
+_TIMEOUT_FACTOR_RANDOM = 40
+_TIMEOUT_LEAST_CYCLES = 20_000
 
 Notify = Callable[[str], None]
 
@@ -88,7 +95,13 @@ class _Evidence:
 
 
 def run(
-    program: Program, config: Config, simulator: Simulator, *, seed: int, notify: Notify
+    program: Program,
+    config: Config,
+    simulator: Simulator,
+    *,
+    seed: int,
+    notify: Notify,
+    memory: Memory = "fast",
 ) -> Run:
     """Run a program through RTL and judge it.
 
@@ -97,36 +110,56 @@ def run(
     program, config, simulator
         What runs, on which accelerator, in which simulator.
     seed
-        Of the garbage in memories that the program has not written.
+        Of the garbage in memories that the program has not written, and of a random memory.
     notify
         Told each step before it begins.
+    memory
+        Cycles and ledger with a random one are not judged: the model knows the reference memory.
 
     Raises
     ------
     AssayError
-        The image does not fit the configuration or is no legal program.
+        The image does not fit the configuration or, read from a file, is no legal program.
+    compiler.verify.CompilerError
+        It was compiled here and is no legal program.
     flow.simulate.SimulationError
         The testbench stopped.
     """
     image = program.image
     image.check_config(config)
     notify("running the golden model")
-    state = golden.machine.run(image, config, seed)
+    state = _golden(program, config, seed)
     notify("predicting")
     predicted, bound = predict_program(image, config)
     notify(f"building {config.name} for {simulator}, unless it is kept from an earlier run")
-    build = build_simulation(config, simulator)
+    build = build_simulation(config, simulator, memory=memory)
     cycles = predicted.timeline.cycles
     notify(f"simulating about {cycles:,} cycles")
-    watchdog_cycles = max(_WATCHDOG_LEAST_CYCLES, _WATCHDOG_FACTOR * cycles)
+    factor = _TIMEOUT_FACTOR_RANDOM if memory == "axi-random" else _TIMEOUT_FACTOR
     simulation = simulate(
-        image, config, simulator, build, seed=seed, watchdog_cycles=watchdog_cycles
+        image,
+        config,
+        simulator,
+        build,
+        seed=seed,
+        timeout_cycles=max(_TIMEOUT_LEAST_CYCLES, factor * cycles),
+        axi=behaviour(memory, config, seed),
     )
     notify("comparing")
     verdict = _compare(image, config, state, simulation)
     evidence = _Evidence(program, config, predicted, bound, state, simulation, verdict)
-    result = _judge(evidence, simulator, seed, build.seconds)
+    result = _judge(evidence, simulator, memory, seed, build.seconds)
     return Run(result, reference.read_outputs(simulation.after[DRAM], image))
+
+
+def _golden(program: Program, config: Config, seed: int) -> MachineState:
+    """The golden model's result; what it refuses is the fault of whoever made the program."""
+    try:
+        return golden.machine.run(program.image, config, seed)
+    except GoldenError as error:
+        if program.workload is None:
+            raise
+        raise CompilerError(str(error)) from None
 
 
 def _compare(image: Image, config: Config, state: MachineState, simulation: Simulation) -> Verdict:
@@ -137,24 +170,33 @@ def _compare(image: Image, config: Config, state: MachineState, simulation: Simu
     return compare(config, image.debug, expected, simulation.before, simulation.after)
 
 
-def _judge(evidence: _Evidence, simulator: Simulator, seed: int, build_seconds: float) -> Result:
+def _judge(
+    evidence: _Evidence, simulator: Simulator, memory: Memory, seed: int, build_seconds: float
+) -> Result:
     config, outcome = evidence.config, evidence.simulation.outcome
+    image = evidence.program.image
     counters, ledger = separate(outcome.counters)
     operators = _operators(evidence, counters["cycles"])
-    failures = [
-        *_check_function(evidence),
-        *check_counters(counters, ledger, evidence.predicted),
-        *check_operators(operators),
-    ]
     cycles, macs = counters["cycles"], counters["macs"]
+    error = _error(image, outcome)
+    failures = check_end(image, evidence.simulation)
+    # What a stopped program left undone tells nothing more.
+    if error is None:
+        failures += _check_function(evidence)
+        if memory == "axi-random":
+            failures += check_events(counters, evidence.predicted) + check_sums(ledger, cycles)
+        else:
+            failures += check_counters(counters, ledger, evidence.predicted)
+            failures += check_operators(operators)
     return Result(
         workload=evidence.program.name,
         config=config.name,
         simulator=simulator,
-        memory="fast",
+        memory=memory,
         seed=seed,
         passed=not failures,
         failures=failures,
+        error=error,
         outputs_compared=evidence.verdict.compared_bytes,
         bytes_untouched=evidence.verdict.untouched_bytes,
         mismatches=evidence.verdict.mismatches,
@@ -183,17 +225,50 @@ def _operators(evidence: _Evidence, cycles: int) -> list[OperatorResult]:
     return operator_results(debug, evidence.roofline, retired, cycles, evidence.config)
 
 
-def _check_function(evidence: _Evidence) -> list[str]:
-    """What is wrong with the bytes and with the run, the exactness of its counters aside."""
-    simulation, program = evidence.simulation, evidence.program
-    failures = []
-    if simulation.outcome.timed_out:
+def _error(image: Image, outcome: Outcome) -> ErrorResult | None:
+    if not outcome.status["ERROR"]:
+        return None
+    index = outcome.error_instruction
+    # Behind the last instruction where the program has no END (E-07).
+    known = index < len(image.program)
+    return ErrorResult(
+        code=ErrorCode(outcome.error_code).name,
+        instruction=index,
+        address=outcome.error_address,
+        disassembly=image.program[index].disassemble() if known else "behind the program",
+    )
+
+
+def check_end(image: Image, simulation: Simulation) -> list[str]:
+    """What is wrong with the way the run ended and with what memory and bus saw of it."""
+    outcome, failures = simulation.outcome, []
+    if error := _error(image, outcome):
         failures.append(
-            "the interrupt did not come before the watchdog; the ledger says who waits for whom: "
-            f"see {simulation.log}"
+            f"hardware stopped the program: {error.code.lower().replace('_', ' ')} in instruction "
+            f"{error.instruction} ({error.disassembly})"
         )
-    if simulation.outcome.memory_error:
-        failures.append(f"the reference memory saw an error: see {simulation.log}")
+    if outcome.timed_out:
+        failures.append(
+            f"no interrupt came in {outcome.simulated_cycles} cycles; the ledger says who waits "
+            f"for whom: see {simulation.log}"
+        )
+    if outcome.protocol_errors:
+        failures.append(f"the reference memory saw violations of AXI4: see {simulation.log}")
+    failures += outcome.violations
+    if outcome.outside_beats:
+        failures.append(
+            f"{outcome.outside_beats} beats were beyond the image's memory: see {simulation.log}"
+        )
+    if not outcome.timed_out and not outcome.bus.idle:
+        failures.append(f"the run ended with the bus at work: {outcome.bus}: see {simulation.log}")
+    if outcome.unknown_words:
+        failures.append(f"{outcome.unknown_words} words of the memories hold an X")
+    return failures
+
+
+def _check_function(evidence: _Evidence) -> list[str]:
+    """What is wrong with the bytes, and with golden's where there is a reference."""
+    program, failures = evidence.program, []
     if program.workload is not None:
         graph, inputs = program.workload.graph, program.workload.inputs
         expected = reference.evaluate(graph, inputs)

@@ -1,9 +1,10 @@
-"""One program through the simulator: files in, cocotb, files out."""
+"""Programs through the simulator: files in, cocotb, files out."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,26 @@ from numpy.typing import NDArray
 
 from arch.config import Config
 from arch.image import Image
+from arch.isa import INSTRUCTION_BYTES
 from arch.registers import register_map
 from flow import toolchain
 from flow.build import Build, Sources, build
 from flow.cache import SIM_BUILD
 from flow.elaborate import elaborate
+from flow.memory import Memory
 from flow.toolchain import Simulator
-from tb import memory_layout
-from tb.exchange import OUTCOME_FILE, REQUEST_FILE, RUN_DIRECTORY_VARIABLE, Outcome, Request
+from tb import memory_layout, run_files
+from tb.axi_behaviour import AxiBehaviour
+from tb.exchange import (
+    REQUEST_FILE,
+    RUN_DIRECTORY_VARIABLE,
+    Action,
+    Outcome,
+    ProgramRequest,
+    Request,
+    outcome_file,
+)
+from tb.run_files import NO_FAULTS, Memories, MemoryFaults
 from tb.scoreboard import DRAM
 
 _TB = Path(__file__).resolve().parent.parent / "tb"
@@ -30,13 +43,47 @@ _TOP = "assay_top"
 _LOG = "simulation.log"
 _IDENTITY = ("ID", "VERSION")
 
-RETIRE_RECORD = np.dtype(
-    [("engine", "<u4"), ("instruction", "<u4"), ("start", "<u8"), ("end", "<u8")]
-)
-
 
 class SimulationError(Exception):
     """The simulation itself failed; the message names its log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One program of a sequence on the same accelerator, and what happens around it.
+
+    Attributes
+    ----------
+    image
+        Laid into DRAM before the program; everything else there holds garbage made from ``seed``.
+    seed
+        Of the garbage in DRAM and buffers.
+    timeout_cycles, reset, reset_memory, actions
+        As in :class:`tb.exchange.ProgramRequest`.
+    keep_buffers
+        The buffers keep what the program before has left, instead of garbage.
+    watchdog_cycles
+        Of the hardware; None for the value after power-up.
+    faults
+        What the reference memory does wrong.
+    address, length
+        Where hardware is told to find the program, if not where the image has it.
+    axi
+        What the memory in Python does, where the build has it.
+    """
+
+    image: Image
+    timeout_cycles: int
+    seed: int = 0
+    keep_buffers: bool = False
+    reset: bool = False
+    reset_memory: bool = False
+    actions: tuple[Action, ...] = ()
+    watchdog_cycles: int | None = None
+    faults: MemoryFaults = NO_FAULTS
+    address: int | None = None
+    length: int | None = None
+    axi: AxiBehaviour | None = None
 
 
 @dataclass(frozen=True)
@@ -46,18 +93,18 @@ class Simulation:
     Attributes
     ----------
     outcome
-        Counters and times.
+        Counters, error and times.
     before, after
         Bytes (uint8) of DRAM and of every buffer, before and after the run.
     retired
-        Array of ``RETIRE_RECORD``, in order of retirement.
+        Array of ``tb.run_files.RETIRE_RECORD``, in order of retirement.
     log
-        What the simulator printed; kept, with the run's folder, only where the run went wrong.
+        What the simulator printed, if the run's folder was kept.
     """
 
     outcome: Outcome
-    before: dict[str, NDArray[np.uint8]]
-    after: dict[str, NDArray[np.uint8]]
+    before: Memories
+    after: Memories
     retired: NDArray[Any]
     log: Path
 
@@ -71,13 +118,21 @@ class _RelocatedVerilator(Verilator):
         self.env["LD_LIBRARY_PATH"] = ":".join(filter(None, paths))
 
 
-def build_simulation(config: Config, simulator: Simulator, root: Path = SIM_BUILD) -> Build:
-    """The accelerator of a configuration with its testbench, ready to run any image."""
+def build_simulation(
+    config: Config, simulator: Simulator, root: Path = SIM_BUILD, *, memory: Memory = "fast"
+) -> Build:
+    """The accelerator of a configuration with its testbench, ready to run any image.
+
+    There are two kinds of builds: with the reference memory, and with a port for Python.
+    """
     rtl = elaborate(config, root)
-    files = {name: (_TB / name).read_text() for name in ("assay_top.sv", "reference_memory.sv")}
-    files |= {"accelerator.v": rtl.verilog, "accelerator.svh": rtl.include}
-    if simulator == "verilator":
-        files["bare.cpp"] = (_TB / "bare.cpp").read_text()
+    names, include = ["assay_top.sv", "reference_memory.sv"], rtl.include
+    if memory != "fast":
+        names, include = ["assay_top.sv", "axi_port.sv"], f"`define AXI_AGENT\n{include}"
+    elif simulator == "verilator":
+        names.append("bare.cpp")
+    files = {name: (_TB / name).read_text() for name in names}
+    files |= {"accelerator.v": rtl.verilog, "accelerator.svh": include}
     words = config.dram_bytes // config.axi_bytes
     sources = Sources(top=_TOP, files=files, parameters={"MEMORY_WORDS": words})
     return build(sources, simulator, root)
@@ -90,7 +145,8 @@ def simulate(
     program: Build,
     *,
     seed: int,
-    watchdog_cycles: int,
+    timeout_cycles: int,
+    axi: AxiBehaviour | None = None,
     root: Path = SIM_BUILD,
 ) -> Simulation:
     """Run an image. Everything the image does not fill holds garbage made from ``seed``.
@@ -100,68 +156,109 @@ def simulate(
     SimulationError
         The testbench stopped; its folder is kept.
     """
-    runs = root / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{config.name}-{simulator}-", dir=runs))
-    before = prepare(folder, image, config, seed=seed)
-    request = Request(
-        constants={
-            name: register.reset_value(config)
-            for name, register in register_map().registers.items()
-            if register.config_value is not None or name in _IDENTITY
-        },
-        program_address=image.program_section.address,
-        program_length=len(image.program),
-        watchdog_cycles=watchdog_cycles,
+    step = Step(image=image, seed=seed, timeout_cycles=timeout_cycles, axi=axi)
+    [simulation] = simulate_sequence(
+        [step], config, simulator, program, keep_unfinished=True, root=root
     )
-    (folder / REQUEST_FILE).write_text(request.model_dump_json(indent=2))
-    _run_cocotb(folder, simulator, program.folder, memory_plusargs(image, config), seed)
-    simulation = Simulation(
-        outcome=Outcome.model_validate_json((folder / OUTCOME_FILE).read_bytes()),
-        before=before,
-        after=_read_memories(folder, config),
-        retired=np.fromfile(folder / "retire.bin", RETIRE_RECORD),
-        log=folder / _LOG,
-    )
-    if not (simulation.outcome.timed_out or simulation.outcome.memory_error):
-        shutil.rmtree(folder)
     return simulation
 
 
-def prepare(
-    folder: Path, image: Image, config: Config, *, seed: int
-) -> dict[str, NDArray[np.uint8]]:
-    """Write the files that the simulator loads; returns what they hold."""
+def simulate_sequence(
+    steps: Sequence[Step],
+    config: Config,
+    simulator: Simulator,
+    program: Build,
+    *,
+    keep_unfinished: bool = False,
+    root: Path = SIM_BUILD,
+) -> list[Simulation]:
+    """Run images one after the other, without a hardware reset between them.
+
+    With ``keep_unfinished`` the run's folder stays where a program did not complete.
+
+    Raises
+    ------
+    SimulationError
+        The testbench stopped; its folder is kept.
+    """
+    runs = root / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{config.name}-{simulator}-", dir=runs))
+    before = [prepare(folder, number, step, config) for number, step in enumerate(steps)]
+    registers = register_map().registers
+    constants = {
+        name: register.reset_value(config)
+        for name, register in registers.items()
+        if register.config_value is not None or name in _IDENTITY
+    }
+    watchdog_cycles = registers["WATCHDOG_CYCLES"].reset_value(config)
+    programs = tuple(_request(step, watchdog_cycles) for step in steps)
+    request = Request(constants=constants, programs=programs)
+    (folder / REQUEST_FILE).write_text(request.model_dump_json(indent=2))
+    _run_cocotb(folder, simulator, program.folder, memory_plusargs(config), steps[0].seed)
+    simulations = []
+    for number, step in enumerate(steps):
+        kept = run_files.read_kept_buffers(folder, number, config) if step.keep_buffers else {}
+        outcome = (folder / outcome_file(number)).read_bytes()
+        simulations.append(
+            Simulation(
+                outcome=Outcome.model_validate_json(outcome),
+                before={**before[number], **kept},
+                after=run_files.read_memories(folder, number, config),
+                retired=run_files.read_retired(folder, number),
+                log=folder / _LOG,
+            )
+        )
+    if not keep_unfinished or all(simulation.outcome.completed for simulation in simulations):
+        shutil.rmtree(folder)
+    return simulations
+
+
+def prepare(folder: Path, number: int, step: Step, config: Config) -> Memories:
+    """Write the files that the simulator loads before a program; returns what they hold."""
     # Another stream than the golden model's, whose generator is seeded with the seed alone.
-    generator = np.random.default_rng([seed, 1])
-    memories = memory_layout.random_buffers(config, generator)
+    generator = np.random.default_rng([step.seed, 1])
+    buffers = memory_layout.random_buffers(config, generator)
+    image = step.image
     dram = np.frombuffer(image.dram(generator.bytes(image.dram_bytes)), np.uint8)
-    padding = np.zeros(-dram.size % config.axi_bytes, np.uint8)
-    words = np.concatenate([dram, padding]).reshape(-1, config.axi_bytes)
-    (folder / "dram_in.bin").write_bytes(words[:, ::-1].tobytes())
-    (folder / "memories_in.bin").write_bytes(memory_layout.split(config, memories))
-    return {DRAM: dram, **memories}
+    run_files.write_memory_settings(
+        folder, number, image.dram_bytes, step.faults, step.keep_buffers
+    )
+    run_files.write_dram(folder, number, dram, config)
+    run_files.write_buffers(folder, number, buffers, config)
+    return {DRAM: dram, **buffers}
 
 
-def memory_plusargs(image: Image, config: Config) -> list[str]:
-    """Arguments that tell the reference memory its timing and its end."""
+def memory_plusargs(config: Config) -> list[str]:
+    """Arguments that tell the reference memory its timing."""
     return [
         f"+dram_latency_cycles={config.dram_latency_cycles}",
         f"+dram_bytes_per_cycle={config.dram_bytes_per_cycle}",
-        f"+dram_limit_bytes={image.dram_bytes}",
     ]
 
 
-def _read_memories(folder: Path, config: Config) -> dict[str, NDArray[np.uint8]]:
-    dump = (folder / "memories_out.bin").read_bytes()
-    dram = np.fromfile(folder / "dram_out.bin", np.uint8)
-    return {DRAM: dram, **memory_layout.join(config, dump)}
+def _request(step: Step, watchdog_cycles: int) -> ProgramRequest:
+    section = step.image.program_section
+    length = len(section.data) // INSTRUCTION_BYTES
+    return ProgramRequest(
+        address=section.address if step.address is None else step.address,
+        length=length if step.length is None else step.length,
+        watchdog_cycles=watchdog_cycles if step.watchdog_cycles is None else step.watchdog_cycles,
+        timeout_cycles=step.timeout_cycles,
+        reset=step.reset,
+        reset_memory=step.reset_memory,
+        actions=step.actions,
+        axi=step.axi,
+    )
 
 
 def _run_cocotb(
     folder: Path, simulator: Simulator, program: Path, plusargs: list[str], seed: int
 ) -> None:
-    runner: Runner = _RelocatedVerilator() if simulator == "verilator" else Icarus()
+    runner: Runner = Icarus()
+    if simulator == "verilator":
+        runner = _RelocatedVerilator()
+        plusargs = [*plusargs, *toolchain.power_up_arguments(seed)]
     results = folder / "results.xml"
     try:
         runner.test(

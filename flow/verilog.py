@@ -1,4 +1,4 @@
-"""Memories in the Verilog that Amaranth writes: one module for each instance, one array each."""
+"""What Amaranth's Verilog says of ports and memories, and the same text as we simulate it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from dataclasses import dataclass
 _MODULE = re.compile(r"^module (\S+) ?\(", re.MULTILINE)
 _INSTANCE = re.compile(r"^  (\\\S+) +(\S+) \($", re.MULTILINE)
 _MEMORY = re.compile(r"^  reg \[(\d+):0\] (\S+) \[(\d+):0\];$", re.MULTILINE)
-_PORT = re.compile(r"^  (?:input|output) \[(\d+):0\] (\S+);$", re.MULTILINE)
+_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\S+) ?;$", re.MULTILINE)
+
+# Yosys makes processes run at time 0 by a register that all of them read; a value in its
+# declaration is an event in Verilog, but none in SystemVerilog.
+_RUN_ONCE = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+ ) = 0;$", re.MULTILINE)
+_INITIAL_REGISTER = re.compile(r"^(  reg (?:signed )?(?:\[\d+:0\] )?\S+ ?) = [^;]+;$", re.MULTILINE)
+_INITIAL_MEMORY = re.compile(
+    r"^  initial begin\n(?:    \S+ ?\[\d+\] = [^;]+;\n)+  end\n", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -22,9 +30,22 @@ class Memory:
     width_bits: int
 
 
-def port_bits(verilog: str) -> dict[str, int]:
-    """Width of every port of more than one bit, by name, of any module."""
-    return {name: int(high) + 1 for high, name in _PORT.findall(verilog)}
+@dataclass(frozen=True)
+class Port:
+    """A port of a module."""
+
+    name: str
+    is_input: bool
+    width_bits: int
+
+
+def ports(verilog: str, module: str) -> list[Port]:
+    """The ports of a module."""
+    start, end = _modules(verilog)[module]
+    return [
+        Port(name, direction == "input", int(high or 0) + 1)
+        for direction, high, name in _PORT.findall(verilog, start, end)
+    ]
 
 
 def memories(verilog: str, top: str) -> list[Memory]:
@@ -42,13 +63,31 @@ def memories(verilog: str, top: str) -> list[Memory]:
     return found
 
 
-def without_initial_values(verilog: str, memory: Memory) -> str:
-    """The text without the words that a memory would start with."""
-    start, end = _modules(verilog)[memory.module]
-    name = re.escape(memory.name)
-    block = re.compile(rf"  initial begin\n(?:    {name}\[\d+\] = [^;]+;\n)+  end\n")
-    body, count = block.subn("", verilog[start:end])
-    assert count == 1, f"{memory.path} is initialised {count} times"
+def for_simulation(verilog: str) -> str:
+    """The text without the values that registers and memories start with.
+
+    Icarus then starts them as X, Verilator as what it is told to. Combinational processes run at
+    time 0 on both.
+    """
+    text = _RUN_ONCE.sub(r"  reg \1;\n  initial \1<= 0;", verilog)
+    return _INITIAL_MEMORY.sub("", _INITIAL_REGISTER.sub(r"\1;", text))
+
+
+def edited(verilog: str, module: str, pattern: str, replacement: str, count: int) -> str:
+    """The text with a module changed, by regular expression, in exactly ``count`` places.
+
+    Raises
+    ------
+    ValueError
+        There is no such module, or another number of places.
+    """
+    names = {name.lstrip("\\"): span for name, span in _modules(verilog).items()}
+    if module not in names:
+        raise ValueError(f"no module {module}: there are {', '.join(names)}")
+    start, end = names[module]
+    body, found = re.subn(pattern, replacement, verilog[start:end], flags=re.MULTILINE)
+    if found != count:
+        raise ValueError(f"{found} places of {module} look like {pattern}, not {count}")
     return verilog[:start] + body + verilog[end:]
 
 

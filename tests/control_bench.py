@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import Elaboratable, Module, Signal
 from amaranth.lib import wiring
-from amaranth.sim import Simulator
+from component_simulator import simulate_component
 from dma_bench import small_config
-from reference_memory import ReferenceMemory, Trace
+from reference_memory import OKAY, ReferenceMemory, Respond, Stall, Trace
 
 from arch.config import Config
-from arch.isa import Engine, FillTable, Instruction, Load, Matrix, Store, encode_program
+from arch.isa import Engine, ErrorCode, FillTable, Instruction, Load, Matrix, Store
 from arch.registers import register_map
 from hdl.axi import MemoryPort
 from hdl.control import IN_FLIGHT, Control
+from hdl.error_unit import ErrorUnit
 
 Duration = Callable[[Engine, int], int]
 """Cycles from issue to retirement of the n-th instruction of an engine."""
+Working = Callable[[Engine, int], bool]
+"""Whether an engine is working in a cycle."""
 
 PROGRAM_ADDRESS = 256
+NEVER = 1 << 40
+"""A duration that no run waits for."""
 
 
 @dataclass
@@ -38,8 +44,12 @@ class Run:
     """(cycle, index of the instruction, cycle of its issue)"""
     ledger: dict[Engine, list[str]] = field(default_factory=lambda: defaultdict(list))
     """State in each cycle."""
-    drained: int = -1
-    """Last cycle of the run."""
+    last_cycle: int = -1
+    error: tuple[ErrorCode, int, int] | None = None
+    """Code, index, and address of the instruction, where an error ended the run"""
+    halted: int = -1
+    """First cycle of the halt"""
+    bus_stuck: bool = False
 
 
 def instruction(engine: Engine, **header: int) -> Instruction:
@@ -66,24 +76,45 @@ def instruction(engine: Engine, **header: int) -> Instruction:
 
 
 class _Bench(Elaboratable):
+    """Control, memory port and error unit, as the accelerator connects them."""
+
     def __init__(self, config: Config) -> None:
         self.control = Control(config)
         self.port = MemoryPort(axi_bytes=config.axi_bytes)
+        self.errors = ErrorUnit(sources=len(self.control.faults))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.control = self.control
-        m.submodules.port = self.port
-        wiring.connect(m, self.control.request, self.port.fetch_request)
-        wiring.connect(m, self.port.fetch_beats, self.control.beats)
+        control, port, errors = self.control, self.port, self.errors
+        m.submodules.control = control
+        m.submodules.port = port
+        m.submodules.errors = errors
+        wiring.connect(m, control.request, port.fetch_request)
+        wiring.connect(m, port.fetch_beats, control.beats)
+        for fault, source in zip(control.faults, errors.faults, strict=True):
+            wiring.connect(m, fault, source)
+        running = Signal()
+        m.d.sync += running.eq(control.start | (running & ~errors.finished))
+        m.d.comb += [
+            errors.start.eq(control.start),
+            errors.address.eq(control.address),
+            errors.running.eq(running),
+            errors.drained.eq(control.drained),
+            errors.quiet.eq(control.idle),
+            errors.progress.eq(control.progress),
+            errors.oldest.eq(control.oldest),
+            errors.handshake.eq(port.handshake),
+            control.halt.eq(errors.halt),
+        ]
         return m
 
 
 class _Engine:
     """Accepts while fewer than its limit are in flight, and retires in order."""
 
-    def __init__(self, engine: Engine, control: Any, duration: Duration) -> None:
+    def __init__(self, engine: Engine, control: Any, duration: Duration, working: Working) -> None:
         self._engine = engine
+        self._working = working
         self._issue = control.issue[engine]
         self._status = control.status[engine]
         self._duration = duration
@@ -95,6 +126,7 @@ class _Engine:
         ctx.set(self._issue.ready, len(self._ends) < IN_FLIGHT[self._engine])
         ctx.set(self._status.in_flight, bool(self._ends))
         ctx.set(self._status.retire, retires)
+        ctx.set(self._status.working, self._working(self._engine, cycle))
         if retires:
             self._ends.pop(0)
 
@@ -105,24 +137,35 @@ class _Engine:
             self._issued += 1
 
 
+_bench = functools.cache(_Bench)
+
+
 def run_control(
-    program: Sequence[Instruction],
+    program: Sequence[Instruction | bytes],
     *,
     config: Config | None = None,
     duration: Duration = lambda engine, index: 1,
+    working: Working = lambda engine, cycle: False,
     cycles: int = 3000,
     runs: int = 1,
+    address: int = PROGRAM_ADDRESS,
+    length: int | None = None,
+    watchdog_cycles: int = 0,
+    respond: Respond = lambda channel, address: OKAY,
+    stall: Stall = lambda channel, cycle: False,
 ) -> Run:
     """Start a program and run it to its end; the last of ``runs`` starts is told."""
     config = config or small_config()
-    bench = _Bench(config)
+    bench = _bench(config)
     control = bench.control
-    dram = bytearray(PROGRAM_ADDRESS) + bytearray(encode_program(program))
+    words = [item if isinstance(item, bytes) else item.encode() for item in program]
+    dram = bytearray(address) + bytearray().join(words)
     result: list[Run] = []
 
     async def testbench(ctx: Any) -> None:
-        ctx.set(control.address, PROGRAM_ADDRESS)
-        ctx.set(control.length, len(program))
+        ctx.set(control.address, address)
+        ctx.set(control.length, len(program) if length is None else length)
+        ctx.set(bench.errors.limit, watchdog_cycles)
         for _ in range(runs):
             memory = ReferenceMemory(
                 bench.port.axi,
@@ -130,29 +173,34 @@ def run_control(
                 axi_bytes=config.axi_bytes,
                 bytes_per_cycle=config.dram_bytes_per_cycle,
                 latency=config.dram_latency_cycles,
+                respond=respond,
+                stall=stall,
             )
-            engines = [_Engine(engine, control, duration) for engine in Engine]
+            engines = [_Engine(engine, control, duration, working) for engine in Engine]
             run = Run(memory.trace)
             ctx.set(control.start, 1)
             await ctx.tick()
             ctx.set(control.start, 0)
             for cycle in range(cycles):
-                await _cycle(ctx, control, memory, engines, run, cycle)
-                if run.drained >= 0:
+                memory.drive(ctx, cycle)
+                await _cycle(ctx, bench, memory, engines, run, cycle)
+                if run.last_cycle >= 0:
                     break
             result.append(run)
 
-    simulator = Simulator(bench)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    simulate_component(bench, testbench)
     return result[-1]
 
 
 async def _cycle(
-    ctx: Any, control: Any, memory: ReferenceMemory, engines: list[_Engine], run: Run, cycle: int
+    ctx: Any,
+    bench: _Bench,
+    memory: ReferenceMemory,
+    engines: list[_Engine],
+    run: Run,
+    cycle: int,
 ) -> None:
-    memory.drive(ctx, cycle)
+    control, errors = bench.control, bench.errors
     ctx.set(control.cycle, cycle)
     for engine in engines:
         engine.drive(ctx, cycle)
@@ -168,6 +216,12 @@ async def _cycle(
         state = ctx.get(getattr(control, f"ledger_{kind.name.lower()}"))
         assert bin(state).count("1") == 1, f"{kind.name} is in states {state:b} in cycle {cycle}"
         run.ledger[kind].append(register_map().ledger_states[kind][state.bit_length() - 1])
-    if ctx.get(control.drained):
-        run.drained = cycle
+    if run.halted < 0 and ctx.get(errors.halt):
+        run.halted = cycle
+    if ctx.get(errors.finished):
+        run.last_cycle = cycle
+        if ctx.get(errors.failed):
+            code = ErrorCode(ctx.get(errors.code))
+            run.error = (code, ctx.get(errors.instruction), ctx.get(errors.instruction_address))
     await ctx.tick()
+    run.bus_stuck = bool(ctx.get(errors.bus_stuck))

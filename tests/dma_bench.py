@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import random
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import Module, ResetInserter
 from amaranth.lib import wiring
-from amaranth.sim import Simulator
+from amaranth.lib.wiring import In, Out, connect, flipped
+from component_simulator import enabled_bytes, simulate_component
+from dma_reference import Contents, seeded_contents
 from reference_memory import ReferenceMemory, Trace
 
 from arch.config import Config
-from arch.isa import Buffer, Load, Store
+from arch.isa import Buffer, ErrorCode, Load, Store
 from hdl.axi import MemoryPort
 from hdl.dma_load import LoadEngine
 from hdl.dma_store import StoreEngine
+from hdl.ports import Axi4
 
 Denial = Callable[[int], bool]
+
+FIRST_INDEX = 1 << 31
+"""Index of the first instruction of a program, so that every bit of an index is carried."""
+
+_QUIET_CYCLES = 40
+"""What a halted engine is watched for once it is quiet: longer than the memory's latency."""
 
 
 def small_config(**changes: Any) -> Config:
@@ -41,8 +50,7 @@ def small_config(**changes: Any) -> Config:
 class Run:
     """What happened: cycles of every event, and the memories behind it."""
 
-    dram: bytearray
-    buffers: dict[Buffer, bytearray]
+    contents: Contents
     axi: Trace
     issues: list[int] = field(default_factory=list)
     retires: list[int] = field(default_factory=list)
@@ -53,189 +61,260 @@ class Run:
     """cycles with wait_port"""
     works: list[int] = field(default_factory=list)
     in_flight: list[int] = field(default_factory=list)
+    fault: tuple[int, ErrorCode, int] | None = None
+    """cycle, code, and which instruction of the program is to blame"""
+    presented: list[int] = field(default_factory=list)
+    """cycles with an address on the bus"""
+    quiet: list[int] = field(default_factory=list)
+
+    @property
+    def moved(self) -> int:
+        """Bytes written to buffers by LOAD, read from them by STORE."""
+        return sum(count for _, count in self.accesses + self.pads)
 
 
-def addresses(instruction: Load | Store) -> list[tuple[int, int]]:
-    """(DRAM address, buffer address) of each run (I-01)."""
-    return [
-        (
-            (
-                instruction.dram_address
-                + plane * instruction.plane_dram_stride
-                + run * instruction.run_dram_stride
-            )
-            % 2**32,
-            (
-                instruction.buffer_address
-                + plane * instruction.plane_buffer_stride
-                + run * instruction.run_buffer_stride
-            )
-            % 2**24,
-        )
-        for plane in range(instruction.planes)
-        for run in range(instruction.runs)
-    ]
+class DmaBench(wiring.Component):
+    """An engine behind the memory port: its ports, with AXI4 in the place of its streams.
 
+    ``reset`` is that of both.
+    """
 
-def bursts(instruction: Load | Store, config: Config) -> list[tuple[int, int]]:
-    """(aligned address, beats) of each burst (T-LD-01)."""
-    found = []
-    for dram, _ in addresses(instruction):
-        end = dram + instruction.run_bytes
-        while dram < end:
-            stop = min(end, (dram // config.burst_bytes + 1) * config.burst_bytes)
-            first = dram // config.axi_bytes
-            found.append((first * config.axi_bytes, -(-stop // config.axi_bytes) - first))
-            dram = stop
-    return found
-
-
-class _Bench(Elaboratable):
-    def __init__(self, config: Config, engine: Any, port: Any, direction: str) -> None:
-        self.engine = engine
-        self.port = port
-        self._direction = direction
+    def __init__(self, config: Config, side: str) -> None:
+        self._engine: Any = {"load": LoadEngine, "store": StoreEngine}[side](config)
+        self._port = MemoryPort(axi_bytes=config.axi_bytes)
+        self._side = side
+        behind = {"request", "beats", "response", "response_code"}
+        members = dict(self._engine.signature.members.items())
+        self._through = {name: members[name] for name in members.keys() - behind}
+        axi = Out(Axi4(data_bytes=config.axi_bytes))
+        super().__init__({**self._through, "axi": axi, "reset": In(1)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.engine = self.engine
-        m.submodules.port = self.port
-        side = self._direction
-        wiring.connect(m, self.engine.request, getattr(self.port, f"{side}_request"))
-        wiring.connect(m, self.engine.beats, getattr(self.port, f"{side}_beats"))
-        if side == "store":
-            m.d.comb += self.engine.response.eq(self.port.store_response)
+        engine, port = self._engine, self._port
+        m.submodules.engine = ResetInserter(self.reset)(engine)
+        m.submodules.port = ResetInserter(self.reset)(port)
+        for name, member in self._through.items():
+            inner, outer = getattr(engine, name), getattr(self, name)
+            if member.is_signature and member.flow is Out:
+                connect(m, inner, flipped(outer))
+            elif member.is_signature:
+                connect(m, flipped(outer), inner)
+            elif member.flow is Out:
+                m.d.comb += outer.eq(inner)
+            else:
+                m.d.comb += inner.eq(outer)
+        connect(m, port.axi, flipped(self.axi))
+        connect(m, engine.request, getattr(port, f"{self._side}_request"))
+        connect(m, engine.beats, getattr(port, f"{self._side}_beats"))
+        if self._side == "store":
+            m.d.comb += [
+                engine.response.eq(port.store_response),
+                engine.response_code.eq(port.store_response_code),
+            ]
         return m
 
 
-def _simulate(
-    config: Config,
-    instructions: Sequence[Load | Store],
-    engine: Any,
-    before: Callable[[Any, int, Run], None],
-    after: Callable[[Any, int, Run], None],
-    seed: int,
-    dram_bytes: int,
-) -> Run:
-    side = "load" if isinstance(engine, LoadEngine) else "store"
-    port = MemoryPort(axi_bytes=config.axi_bytes)
-    noise = random.Random(seed)
-    dram = bytearray(noise.randbytes(dram_bytes))
-    sizes = {
-        Buffer.ACTIVATION: config.activation_buffer_bytes,
-        Buffer.WEIGHT: config.weight_buffer_bytes,
-        Buffer.PARAMETER: config.parameter_buffer_bytes,
-    }
-    buffers = {buffer: bytearray(noise.randbytes(size)) for buffer, size in sizes.items()}
-    memory = ReferenceMemory(
-        port.axi,
-        dram,
-        axi_bytes=config.axi_bytes,
-        bytes_per_cycle=config.dram_bytes_per_cycle,
-        latency=config.dram_latency_cycles,
-    )
-    run = Run(dram, buffers, memory.trace)
-    words = [int.from_bytes(instruction.encode(), "little") for instruction in instructions]
+class _LoadBuffers:
+    """The buffers as LOAD sees them; ``denied`` names the cycles in which they are not ready."""
 
-    async def bench(ctx: Any) -> None:
+    def __init__(self, bench: Any, config: Config, denied: Denial) -> None:
+        self._bench = bench
+        self._config = config
+        self._denied = denied
+        self._ports = {Buffer.ACTIVATION: bench.activation, Buffer.WEIGHT: bench.weight}
+
+    def drive(self, ctx: Any, cycle: int) -> None:
+        for port in self._ports.values():
+            ctx.set(port.ready, not self._denied(cycle))
+
+    def observe(self, ctx: Any, cycle: int, run: Run) -> None:
+        for buffer, port in self._ports.items():
+            if ctx.get(port.valid) and ctx.get(port.ready):
+                self._write(ctx, run.contents.buffers[buffer], port)
+        parameter = self._bench.parameter
+        enable = ctx.get(parameter.enable)
+        if enable:
+            base = ctx.get(parameter.address) * self._config.parameter_word_bytes
+            _put(ctx, run.contents.buffers[Buffer.PARAMETER], base, parameter.data, enable)
+        for name, log in (("written_bytes", run.accesses), ("pad_bytes", run.pads)):
+            count = ctx.get(getattr(self._bench, name))
+            if count:
+                log.append((cycle, count))
+
+    def _write(self, ctx: Any, buffer: bytearray, port: Any) -> None:
+        address, enable = ctx.get(port.address), ctx.get(port.enable)
+        assert enable, "a write without a byte"
+        window = 2 * self._config.word_bytes - address % self._config.word_bytes
+        assert not enable >> window, f"enable {enable:x} leaves the window of address {address:x}"
+        _put(ctx, buffer, address, port.data, enable)
+
+
+def _put(ctx: Any, buffer: bytearray, base: int, data: Any, enable: int) -> None:
+    for lane, byte in enabled_bytes(ctx, data, enable):
+        buffer[(base + lane) % 2**24] = byte
+
+
+class _StoreBuffer:
+    """The activation buffer as STORE sees it; ``denied`` names cycles in which it is not ready."""
+
+    def __init__(self, bench: Any, config: Config, denied: Denial) -> None:
+        self._port = bench.read
+        self._config = config
+        self._denied = denied
+        self._answer = 0
+
+    def drive(self, ctx: Any, cycle: int) -> None:
+        ctx.set(self._port.ready, not self._denied(cycle))
+        ctx.set(self._port.data, self._answer)
+
+    def observe(self, ctx: Any, cycle: int, run: Run) -> None:
+        noise = b"\xa5" * 2 * self._config.word_bytes
+        if ctx.get(self._port.valid) and ctx.get(self._port.ready):
+            address, count = ctx.get(self._port.address), ctx.get(self._port.count)
+            assert 1 <= count <= self._config.axi_bytes
+            window = run.contents.buffers[Buffer.ACTIVATION][address : address + count]
+            assert len(window) == count, f"{count} bytes read from {address:x} on"
+            noise = window + noise[count:]
+            run.accesses.append((cycle, count))
+        self._answer = int.from_bytes(noise, "little")
+
+
+class _Episode:
+    """One run from the first cycle after a reset on."""
+
+    def __init__(
+        self,
+        bench: Any,
+        buffers: Any,
+        config: Config,
+        program: Sequence[Load | Store],
+        seed: int,
+        memory: dict[str, Any],
+    ) -> None:
+        contents = seeded_contents(config, seed)
+        self._memory = ReferenceMemory(
+            bench.axi,
+            contents.dram,
+            axi_bytes=config.axi_bytes,
+            bytes_per_cycle=config.dram_bytes_per_cycle,
+            latency=config.dram_latency_cycles,
+            **memory,
+        )
+        self._bench = bench
+        self._buffers = buffers
+        self._words = [int.from_bytes(instruction.encode(), "little") for instruction in program]
+        self.run = Run(contents, self._memory.trace)
+
+    async def play(
+        self, ctx: Any, *, halt_at: int | None = None, stop_at: int | None = None
+    ) -> None:
+        """Go on until all retired, or a halted engine was quiet for long, or to ``stop_at``."""
+        bench, run, words = self._bench, self.run, self._words
+        halted = False
         for cycle in range(20_000):
-            memory.drive(ctx, cycle)
-            offered = len(run.issues) < len(words)
-            ctx.set(engine.issue.valid, offered)
+            self._memory.drive(ctx, cycle)
+            halted = halted or cycle == halt_at
+            ctx.set(bench.halt, halted)
+            position = len(run.issues)
+            offered = position < len(words) and not halted
+            ctx.set(bench.issue.valid, offered)
             if offered:
-                ctx.set(engine.issue.word, words[len(run.issues)])
-            before(ctx, cycle, run)
-            if offered and ctx.get(engine.issue.ready):
+                ctx.set(bench.issue.word, words[position])
+                ctx.set(bench.issue.index, FIRST_INDEX + position)
+            self._buffers.drive(ctx, cycle)
+            if offered and ctx.get(bench.issue.ready):
                 run.issues.append(cycle)
-            memory.observe(ctx, cycle)
-            after(ctx, cycle, run)
-            for name, cycles in (
-                ("retire", run.retires),
-                ("wait_port", run.waits),
-                ("working", run.works),
-                ("in_flight", run.in_flight),
-            ):
-                if ctx.get(getattr(engine.status, name)):
-                    cycles.append(cycle)
+            self._memory.observe(ctx, cycle)
+            self._buffers.observe(ctx, cycle, run)
+            halted = self._note(ctx, cycle) or halted
             await ctx.tick()
+            if cycle == stop_at:
+                return
             if len(run.retires) == len(words):
-                assert not ctx.get(engine.status.in_flight)
+                assert ctx.get(bench.quiet)
+                assert self._memory.idle
+                assert not ctx.get(bench.status.in_flight)
+                return
+            if halted and run.quiet[-_QUIET_CYCLES:] == [
+                *range(cycle + 1 - _QUIET_CYCLES, cycle + 1)
+            ]:
                 return
         raise AssertionError(f"{len(run.retires)} of {len(words)} retired in 20000 cycles")
 
-    simulator = Simulator(_Bench(config, engine, port, side))
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return run
-
-
-def run_load(
-    config: Config,
-    instructions: Sequence[Load],
-    denied: Denial = lambda cycle: False,
-    seed: int = 0,
-    dram_bytes: int = 1 << 16,
-) -> Run:
-    """Run LOADs back to back; writes are not ready in cycles that ``denied`` names."""
-    engine = LoadEngine(config)
-    ports = {Buffer.ACTIVATION: engine.activation, Buffer.WEIGHT: engine.weight}
-
-    def before(ctx: Any, cycle: int, run: Run) -> None:
-        for port in ports.values():
-            ctx.set(port.ready, not denied(cycle))
-
-    def after(ctx: Any, cycle: int, run: Run) -> None:
-        for buffer, port in ports.items():
-            if ctx.get(port.valid) and ctx.get(port.ready):
-                _write(ctx, run.buffers[buffer], port, config.word_bytes)
-        enable = ctx.get(engine.parameter.enable)
-        if enable:
-            base = ctx.get(engine.parameter.address) * config.parameter_word_bytes
-            data = ctx.get(engine.parameter.data)
-            for lane in range(config.parameter_word_bytes):
-                if enable >> lane & 1:
-                    run.buffers[Buffer.PARAMETER][base + lane] = data >> 8 * lane & 0xFF
-        for signal, log in ((engine.written_bytes, run.accesses), (engine.pad_bytes, run.pads)):
+    def _note(self, ctx: Any, cycle: int) -> bool:
+        """Log the state of this cycle; returns whether there is a fault."""
+        bench, run = self._bench, self.run
+        for signal, cycles in (
+            (bench.status.retire, run.retires),
+            (bench.status.wait_port, run.waits),
+            (bench.status.working, run.works),
+            (bench.status.in_flight, run.in_flight),
+            (bench.quiet, run.quiet),
+        ):
             if ctx.get(signal):
-                log.append((cycle, ctx.get(signal)))
-
-    return _simulate(config, instructions, engine, before, after, seed, dram_bytes)
-
-
-def _write(ctx: Any, buffer: bytearray, port: Any, word_bytes: int) -> None:
-    address, data = ctx.get(port.address), ctx.get(port.data)
-    enable = ctx.get(port.enable)
-    assert enable, "a write without a byte"
-    window = 2 * word_bytes - address % word_bytes
-    assert not enable >> window, f"enable {enable:x} leaves the window of address {address:x}"
-    for lane in range(2 * word_bytes):
-        if enable >> lane & 1:
-            buffer[(address + lane) % 2**24] = data >> 8 * lane & 0xFF
+                cycles.append(cycle)
+        if ctx.get(bench.axi.arvalid) or ctx.get(bench.axi.awvalid):
+            run.presented.append(cycle)
+        if ctx.get(bench.quiet):
+            assert self._memory.idle, "quiet with something outstanding"
+            assert run.presented[-1:] != [cycle], "quiet with an address presented"
+            assert not ctx.get(bench.axi.wvalid), "quiet with data presented"
+        if not ctx.get(bench.fault.valid):
+            return False
+        code = ErrorCode(ctx.get(bench.fault.code))
+        run.fault = (cycle, code, ctx.get(bench.fault.instruction) - FIRST_INDEX)
+        return True
 
 
-def run_store(
+_bench = functools.cache(DmaBench)
+
+
+_bench = functools.cache(DmaBench)
+
+
+def run_dma(
     config: Config,
-    instructions: Sequence[Store],
+    program: Sequence[Load] | Sequence[Store],
+    *,
     denied: Denial = lambda cycle: False,
     seed: int = 0,
-    dram_bytes: int = 1 << 16,
+    halt_at: int | None = None,
+    reset_after: int | None = None,
+    **memory: Any,
 ) -> Run:
-    """Run STOREs back to back; reads are not ready in cycles that ``denied`` names."""
-    engine = StoreEngine(config)
-    answer: list[int] = []
+    """Run LOADs, or STOREs, back to back; a fault halts the engine in the next cycle (E-08).
 
-    def before(ctx: Any, cycle: int, run: Run) -> None:
-        ctx.set(engine.read.ready, not denied(cycle))
-        ctx.set(engine.read.data, answer.pop() if answer else 0)
+    Parameters
+    ----------
+    denied
+        Cycles in which the buffers are not ready.
+    seed
+        Of the contents of DRAM and buffers.
+    halt_at
+        The engine is halted from this cycle on, to the reset if there is one.
+    reset_after
+        The program runs to the end of this cycle; then come a reset, which the memory shares, and
+        the run that is returned.
+    memory
+        ``stall``, ``respond`` and ``data_first`` of the reference memory.
+    """
+    store = isinstance(program[0], Store)
+    bench = _bench(config, "store" if store else "load")
 
-    def after(ctx: Any, cycle: int, run: Run) -> None:
-        if ctx.get(engine.read.valid) and ctx.get(engine.read.ready):
-            address, count = ctx.get(engine.read.address), ctx.get(engine.read.count)
-            assert 1 <= count <= config.axi_bytes
-            window = run.buffers[Buffer.ACTIVATION][address : address + count]
-            noise = b"\xa5" * (2 * config.word_bytes - count)
-            answer.append(int.from_bytes(window + noise, "little"))
-            run.accesses.append((cycle, count))
+    def episode() -> _Episode:
+        buffers = (_StoreBuffer if store else _LoadBuffers)(bench, config, denied)
+        return _Episode(bench, buffers, config, program, seed, memory)
 
-    return _simulate(config, instructions, engine, before, after, seed, dram_bytes)
+    last = episode()
+
+    async def drive(ctx: Any) -> None:
+        if reset_after is not None:
+            await episode().play(ctx, halt_at=halt_at, stop_at=reset_after)
+            ctx.set(bench.reset, 1)
+            await ctx.tick()
+            ctx.set(bench.reset, 0)
+        await last.play(ctx, halt_at=halt_at if reset_after is None else None)
+
+    simulate_component(bench, drive)
+    return last.run

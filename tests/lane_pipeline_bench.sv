@@ -7,7 +7,7 @@ module lane_pipeline_bench;
     localparam int INSTRUCTION = 1, BIASES = 17, SCALES = 33, UNARY = 49, ADDITION = 113;
     localparam int HEADER_WORDS = 369, ROW_WORDS = 24;
 
-    logic clk = 0;
+    logic clk = 0, rst = 1;
     always #1 clk = ~clk;
 
     logic [31:0] header[0:HEADER_WORDS-1];
@@ -23,7 +23,7 @@ module lane_pipeline_bench;
 
     lanes lanes (
         .clk,
-        .rst(1'b0),
+        .rst,
         .fields(instruction),
         .row,
         .accumulators,
@@ -99,6 +99,7 @@ module lane_pipeline_bench;
         if (!$value$plusargs("results=%s", path)) $fatal(1, "+results= is missing");
         results = $fopen(path, "wb");
         @(negedge clk);
+        rst = 0;
         while ($fread(header, operands) == 4 * HEADER_WORDS) begin
             fill_tables();
             load_parameters();

@@ -21,7 +21,8 @@ module reference_memory_bench;
     reg [7:0] arlen = 0, awlen = 0;
     reg arid = 0, awid = 0, wlast = 0;
     reg [8*DATA_BYTES-1:0] wdata = 0;
-    wire arready, awready, wready, rvalid, rlast, rid, bvalid, bid, error;
+    wire arready, awready, wready, rvalid, rlast, rid, bvalid, bid;
+    wire [31:0] protocol_errors, outside_beats;
     wire [8*DATA_BYTES-1:0] rdata;
     wire [1:0] rresp, bresp;
     integer rready_gap;
@@ -29,7 +30,8 @@ module reference_memory_bench;
     wire rready = rready_gap == 0 || cycle % (rready_gap + 1) == 0;
 
     reference_memory #(.DATA_BYTES(DATA_BYTES), .MEMORY_WORDS(4096)) memory (
-        .clk(clk), .reset(reset), .error(error),
+        .clk(clk), .reset(reset), .protocol_errors(protocol_errors),
+        .outside_beats(outside_beats),
         .arvalid(arvalid), .arready(arready), .araddr(araddr), .arlen(arlen), .arid(arid),
         .arsize(3'($clog2(DATA_BYTES))), .arburst(2'd1),
         .rvalid(rvalid), .rready(rready), .rdata(rdata), .rresp(rresp), .rlast(rlast), .rid(rid),
@@ -54,6 +56,12 @@ module reference_memory_bench;
         if (!$value$plusargs("script=%s", script)) $finish;
         if (!$value$plusargs("last_cycle=%d", last_cycle)) $finish;
         if (!$value$plusargs("rready_gap=%d", rready_gap)) rready_gap = 0;
+        if ($value$plusargs("limit_bytes=%d", a)) memory.limit_bytes = {1'b0, a};
+        if ($value$plusargs("fault_first=%d", a)) memory.fault_first = a;
+        if ($value$plusargs("fault_last=%d", a)) memory.fault_last = a;
+        if ($value$plusargs("read_fault=%d", a)) memory.read_fault = a[1:0];
+        if ($value$plusargs("write_fault=%d", a)) memory.write_fault = a[1:0];
+        if ($value$plusargs("answered_bursts=%d", a)) memory.answered_bursts = a;
         file = $fopen(script, "r");
         fields = $fscanf(file, "%d %s %d %d %d", at, kind, a, b, d);
         while (fields == 5) begin
@@ -77,7 +85,9 @@ module reference_memory_bench;
                 $display("R %0d %0d %0d %0d %0d", cycle, rid, rlast, rresp, rdata[7:0]);
             if (bvalid) $display("B %0d %0d %0d", cycle, bid, bresp);
             if (cycle == last_cycle) begin
-                $display("ERROR %0d", error);
+                $display("PROTOCOL %0d", protocol_errors);
+                $display("OUTSIDE %0d", outside_beats);
+                $display("HELD %0d %0d", memory.memory[0], memory.memory[1]);
                 $finish;
             end
             cycle <= cycle + 1;

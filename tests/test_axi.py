@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from amaranth.sim import Simulator
+import pytest
+from component_simulator import simulate_component
 
 from hdl.axi import FETCH_ID, LOAD_ID, MemoryPort
+
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 AXI_BYTES = 8
 
@@ -18,10 +21,7 @@ def simulate(body: Callable[[Any, Any], Awaitable[None]]) -> None:
     async def bench(ctx: Any) -> None:
         await body(ctx, port)
 
-    simulator = Simulator(port)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate_component(port, bench)
 
 
 def ask(ctx: Any, request: Any, address: int, beats: int) -> None:
@@ -73,20 +73,60 @@ def test_an_address_once_presented_is_held_until_accepted() -> None:
 
 
 def test_read_data_goes_to_the_one_who_asked() -> None:
+    """With its response (E-05); and nothing is taken before it is there."""
+
     async def body(ctx: Any, port: Any) -> None:
-        ctx.set(port.axi.rvalid, 1)
         ctx.set(port.axi.rdata, 0x0123_4567_89AB_CDEF)
+        ctx.set(port.axi.rresp, 0b10)
         for read_id, mine, other in (
             (FETCH_ID, port.fetch_beats, port.load_beats),
             (LOAD_ID, port.load_beats, port.fetch_beats),
         ):
             ctx.set(port.axi.rid, read_id)
             ctx.set(other.ready, 1)
-            for ready in (0, 1):
+            for valid, ready in ((0, 1), (1, 0), (1, 1)):
+                ctx.set(port.axi.rvalid, valid)
                 ctx.set(mine.ready, ready)
-                assert ctx.get(port.axi.rready) == ready
-            assert (ctx.get(mine.valid), ctx.get(other.valid)) == (1, 0)
-            assert ctx.get(mine.p) == 0x0123_4567_89AB_CDEF
+                assert ctx.get(port.axi.rready) == (valid and ready)
+                assert (ctx.get(mine.valid), ctx.get(other.valid)) == (valid, 0)
+            assert ctx.get(mine.p.data) == 0x0123_4567_89AB_CDEF
+            assert ctx.get(mine.p.response) == 0b10
+
+    simulate(body)
+
+
+def test_the_response_of_a_write_goes_to_store() -> None:
+    """E-05: it is always taken."""
+
+    async def body(ctx: Any, port: Any) -> None:
+        assert not ctx.get(port.store_response)
+        ctx.set(port.axi.bvalid, 1)
+        for code in range(4):
+            ctx.set(port.axi.bresp, code)
+            assert (ctx.get(port.store_response), ctx.get(port.axi.bready)) == (1, 1)
+            assert ctx.get(port.store_response_code) == code
+
+    simulate(body)
+
+
+@pytest.mark.parametrize("channel", ["ar", "aw", "r", "w", "b"])
+def test_a_handshake_on_any_channel_is_told(channel: str) -> None:
+    """E-06, E-08: valid alone is none, nor is ready."""
+    ours = {"ar": "load_request", "aw": "store_request", "w": "store_beats"}
+
+    async def body(ctx: Any, port: Any) -> None:
+        ctx.set(port.axi.rid, LOAD_ID)
+        other = "valid" if channel in ("r", "b") else "ready"
+        for asked in (0, 1):
+            if channel in ours:
+                ctx.set(getattr(port, ours[channel]).valid, asked)
+            elif channel == "r":
+                ctx.set(port.load_beats.ready, asked)
+            elif not asked:
+                continue
+            for answered in (0, 1):
+                ctx.set(getattr(port.axi, f"{channel}{other}"), answered)
+                assert ctx.get(port.handshake) == (asked and answered)
 
     simulate(body)
 

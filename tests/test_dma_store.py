@@ -5,30 +5,18 @@ from __future__ import annotations
 import random
 
 import pytest
-from dma_bench import Run, addresses, bursts, run_store, small_config
+from dma_bench import Run, run_dma, small_config
+from dma_reference import bursts, expected, random_program, store_of
+from reference_memory import random_stall
 
-from arch.config import Config
-from arch.isa import Buffer, Store
+from arch.isa import Store
 from arch.timing import (
     DMA_INSTRUCTIONS_IN_FLIGHT,
     STORE_READ_TO_WRITE_CYCLES,
     WRITE_FIFO_BEATS,
 )
 
-
-def expected_dram(config: Config, program: list[Store], seed: int = 0) -> bytearray:
-    """DRAM after I-02, from the same seeded contents as the run."""
-    start = run_store(config, [], seed=seed)
-    for store in program:
-        for dram, base in addresses(store):
-            run = start.buffers[Buffer.ACTIVATION][base : base + store.run_bytes]
-            start.dram[dram : dram + store.run_bytes] = run
-    return start.dram
-
-
-def store_of(**changes: int) -> Store:
-    values = {"buffer": Buffer.ACTIVATION, "buffer_address": 0, "dram_address": 0, "run_bytes": 8}
-    return Store(**{**values, **changes})
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 
 def reads(run: Run) -> list[int]:
@@ -48,8 +36,8 @@ def test_runs_and_planes_are_copied() -> None:
         plane_dram_stride=4096,
         plane_buffer_stride=512,
     )
-    run = run_store(config, [store])
-    assert run.dram == expected_dram(config, [store])
+    run = run_dma(config, [store])
+    assert run.contents == expected(config, [store])
     assert sum(bin(strobes).count("1") for _, strobes, _ in run.axi.w) == 6 * 45
 
 
@@ -64,36 +52,79 @@ def test_every_alignment_of_both_sides_is_copied(width: int) -> None:
         )
         for index in range(60)
     ]
-    assert run_store(config, program).dram == expected_dram(config, program)
+    assert run_dma(config, program).contents == expected(config, program)
 
 
-def test_random_programs_are_copied_under_conflicts() -> None:
+@pytest.mark.parametrize("data_first", [False, True])
+@pytest.mark.parametrize("channels", [(), ("aw",), ("w",), ("b",), ("aw", "w", "b")])
+def test_random_programs_are_copied_under_back_pressure(
+    channels: tuple[str, ...], data_first: bool
+) -> None:
+    """Of the channels named, and of the buffer; by a memory that takes data first as well."""
     config = small_config(max_outstanding_writes=2, dram_bytes_per_cycle=5)
-    for seed in range(4):
+    for seed in range(2):
         noise = random.Random(seed)
-        program = [
-            store_of(
-                buffer_address=noise.randrange(1024),
-                dram_address=noise.randrange(8192),
-                run_bytes=noise.randrange(1, 100),
-                runs=noise.randrange(1, 4),
-                run_dram_stride=noise.randrange(4096),
-                run_buffer_stride=noise.randrange(300),
-                planes=noise.randrange(1, 4),
-                plane_dram_stride=noise.randrange(8192),
-                plane_buffer_stride=1200,
-            )
-            for _ in range(12)
-        ]
-        run = run_store(config, program, denied=lambda cycle: cycle % 5 == 2, seed=seed)
-        assert run.dram == expected_dram(config, program, seed)
+        program = random_program(Store, noise)
+        denied = {cycle for cycle in range(20_000) if noise.random() < 0.4}
+        run = run_dma(
+            config,
+            program,
+            denied=denied.__contains__,
+            seed=seed,
+            stall=random_stall(seed, *channels),
+            data_first=data_first,
+        )
+        assert run.contents == expected(config, program, seed)
+        assert run.fault is None
+
+
+def test_addresses_left_behind_hold_the_reads() -> None:
+    """T-ST-04: a memory that takes data first may leave as many addresses as there is room for."""
+    config = small_config()
+    store = store_of(runs=50, run_dram_stride=64, run_buffer_stride=8)
+    run = run_dma(
+        config,
+        [store],
+        stall=lambda channel, cycle: channel == "aw" and cycle < 80,
+        data_first=True,
+    )
+    assert sum(cycle < 80 for cycle in reads(run)) == WRITE_FIFO_BEATS
+    assert run.contents == expected(config, [store])
+
+
+@pytest.mark.parametrize("channel", ["aw", "w"])
+def test_data_do_not_wait_for_their_address_nor_the_address_for_data(channel: str) -> None:
+    """AXI4 forbids the first; a memory may demand either before it takes the other."""
+    config = small_config()
+    store = store_of(run_bytes=80)
+    run = run_dma(
+        config,
+        [store],
+        stall=lambda stalled, cycle: stalled == channel and cycle < 50,
+        data_first=True,
+    )
+    assert run.contents == expected(config, [store])
+    other = run.axi.aw if channel == "w" else run.axi.w
+    assert other[-1][0] < 50
+
+
+@pytest.mark.parametrize(
+    ("reset_after", "halt_at"),
+    [(0, None), (2, None), (3, None), (9, None), (30, None), (4, 3), (14, 12), (60, 14)],
+)
+def test_a_reset_in_the_middle_leaves_nothing_behind(reset_after: int, halt_at: int | None) -> None:
+    """E-09: the run behind it is the run of every cycle that there is without it."""
+    config = small_config()
+    program = [store_of(buffer_address=5, run_bytes=50, runs=2), store_of(run_bytes=90)]
+    clean = run_dma(config, program)
+    assert run_dma(config, program, reset_after=reset_after, halt_at=halt_at) == clean
 
 
 def test_bursts_are_cut_at_multiples_of_burst_bytes() -> None:
     """T-ST-01: a read for each beat, none crossing into the next one's lanes."""
     config = small_config()
     store = store_of(dram_address=2 * config.burst_bytes - 13, run_bytes=2100)
-    run = run_store(config, [store])
+    run = run_dma(config, [store])
     assert [(address, beats) for _, address, beats in run.axi.aw] == bursts(store, config)
     assert [beats for *_, beats in run.axi.aw] == [2, 256, 5]
     assert [count for _, count in run.accesses] == [5] + [8] * 261 + [7]
@@ -103,7 +134,7 @@ def test_reads_follow_the_issue_without_gaps_between_runs() -> None:
     """T-ST-02, T-ST-03: one a cycle from t + 1 on; the generator is free after the last."""
     config = small_config()
     store = store_of(run_bytes=10, dram_address=7, runs=4, run_dram_stride=32, run_buffer_stride=32)
-    run = run_store(config, [store, store])
+    run = run_dma(config, [store, store])
     assert run.issues == [0, 13]
     assert reads(run) == [*range(1, 13), *range(14, 26)]
 
@@ -111,7 +142,7 @@ def test_reads_follow_the_issue_without_gaps_between_runs() -> None:
 def test_no_more_stores_are_in_flight_than_the_rule_allows() -> None:
     """T-ST-02: the ninth issues in the cycle after the first retires."""
     config = small_config(dram_latency_cycles=100)
-    run = run_store(config, [store_of()] * (DMA_INSTRUCTIONS_IN_FLIGHT + 1))
+    run = run_dma(config, [store_of()] * (DMA_INSTRUCTIONS_IN_FLIGHT + 1))
     assert run.issues[:DMA_INSTRUCTIONS_IN_FLIGHT] == list(range(0, 16, 2))
     assert run.issues[-1] == run.retires[0] + 1
 
@@ -123,7 +154,7 @@ def test_reads_go_on_exactly_while_the_write_fifo_has_room(
     """T-ST-03: fewer than WRITE_FIFO_BEATS read and not sent, at the start of the cycle."""
     config = small_config(dram_bytes_per_cycle=bytes_per_cycle, max_outstanding_writes=64)
     store = store_of(run_bytes=run_bytes, runs=720 // run_bytes, run_dram_stride=1024)
-    run = run_store(config, [store], dram_bytes=1 << 17)
+    run = run_dma(config, [store])
     read = set(reads(run))
     for cycle in range(1, max(read) + 1):
         unsent = sum(at < cycle for at in read) - sum(at < cycle for at, *_ in run.axi.w)
@@ -134,7 +165,7 @@ def test_reads_go_on_exactly_while_the_write_fifo_has_room(
 def test_a_conflict_holds_the_read() -> None:
     """T-ST-03, B-04: and the ledger says wait_port."""
     config = small_config()
-    run = run_store(config, [store_of(run_bytes=32)], denied=lambda cycle: cycle in {2, 3, 5})
+    run = run_dma(config, [store_of(run_bytes=32)], denied=lambda cycle: cycle in {2, 3, 5})
     assert reads(run) == [1, 4, 6, 7]
     assert run.waits == [2, 3, 5]
 
@@ -143,7 +174,7 @@ def test_data_and_address_are_out_two_cycles_after_the_read() -> None:
     """T-ST-04: W beats as early as the memory takes them, AW with the first beat."""
     config = small_config()
     store = store_of(run_bytes=24, runs=2, run_dram_stride=64, run_buffer_stride=32)
-    run = run_store(config, [store], denied=lambda cycle: cycle == 3)
+    run = run_dma(config, [store], denied=lambda cycle: cycle == 3)
     assert reads(run) == [1, 2, 4, 5, 6, 7]
     expected = [reads(run)[0], reads(run)[3]]
     assert [cycle for cycle, *_ in run.axi.aw] == [
@@ -157,7 +188,7 @@ def test_addresses_wait_while_the_allowed_bursts_are_outstanding() -> None:
     """T-ST-04: from AW handshake to B handshake, registered."""
     config = small_config(max_outstanding_writes=3)
     store = store_of(runs=9, run_dram_stride=64, run_buffer_stride=8)
-    run = run_store(config, [store])
+    run = run_dma(config, [store])
     announced = [cycle for cycle, *_ in run.axi.aw]
     ready = [cycle + STORE_READ_TO_WRITE_CYCLES for cycle in reads(run)]
     for index, cycle in enumerate(announced):
@@ -170,7 +201,7 @@ def test_a_store_retires_with_the_response_of_its_last_burst() -> None:
     """T-ST-05: and is in flight from the cycle after its issue to that one."""
     config = small_config()
     program = [store_of(runs=3, run_dram_stride=64), store_of(), store_of(run_bytes=40)]
-    run = run_store(config, program)
+    run = run_dma(config, program)
     assert run.retires == [run.axi.b[2], run.axi.b[3], run.axi.b[4]]
     assert run.in_flight == list(range(1, run.retires[-1] + 1))
 
@@ -178,5 +209,5 @@ def test_a_store_retires_with_the_response_of_its_last_burst() -> None:
 def test_working_is_a_read_or_a_beat_sent() -> None:
     """Section 7."""
     config = small_config()
-    run = run_store(config, [store_of(run_bytes=50)])
+    run = run_dma(config, [store_of(run_bytes=50)])
     assert run.works == sorted(set(reads(run)) | {cycle for cycle, *_ in run.axi.w})

@@ -13,6 +13,8 @@ from arch.timing import (
     PREFETCH_INSTRUCTIONS,
 )
 
+pytestmark = pytest.mark.usefixtures("each_simulator")
+
 
 def program_of(*engines: Engine) -> list[Instruction]:
     return [*(instruction(engine) for engine in engines), End()]
@@ -106,7 +108,7 @@ def test_the_run_ends_two_cycles_after_the_last_retirement() -> None:
     """T-RUN-02: cycles = b + 2."""
     run = run_control(program_of(*Engine), duration=lambda engine, index: 50 + 10 * engine)
     last = max(cycle for entries in run.retires.values() for cycle, *_ in entries)
-    assert run.drained + 1 == last + 2
+    assert run.last_cycle + 1 == last + 2
 
 
 def test_the_run_goes_on_while_an_instruction_is_queued() -> None:
@@ -117,13 +119,13 @@ def test_the_run_goes_on_while_an_instruction_is_queued() -> None:
         End(),
     ]
     run = run_control(program, duration=lambda engine, index: 100)
-    assert run.drained == run.retires[Engine.STORE][0][0] + 1
+    assert run.last_cycle == run.retires[Engine.STORE][0][0] + 1
 
 
 def test_a_program_of_end_alone_ends_after_its_dispatch() -> None:
     """T-RUN-02: x > d."""
     run = run_control([End()])
-    assert run.drained == run.dispatches[0] + 1
+    assert run.last_cycle == run.dispatches[0] + 1
 
 
 def test_instructions_behind_end_are_never_dispatched() -> None:

@@ -6,11 +6,13 @@ import itertools
 from typing import Any
 
 import pytest
-from amaranth.sim import Simulator
+from component_simulator import simulate_component
 
 from arch.isa import Engine
 from arch.registers import register_map
 from hdl.ledger import Ledger
+
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 TABLE = {
     Engine.LOAD: ["working", "wait_port", "wait_memory"],
@@ -58,6 +60,4 @@ def test_the_first_state_that_applies_is_the_only_one(engine: Engine) -> None:
             state = expected(engine, working, wait_port, in_flight, lacks, waiting, end)
             assert ctx.get(ledger.state) == 1 << states.index(state)
 
-    simulator = Simulator(ledger)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate_component(ledger, bench)

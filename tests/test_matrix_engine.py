@@ -4,46 +4,12 @@ import itertools
 
 import numpy as np
 import pytest
-from matrix_bench import expected_accumulators, expected_trace, run, small_config
+from matrix_bench import check, gemm, small_config
 
 from arch.isa import Matrix
 from arch.timing import MATRIX_PIPELINE_CYCLES
 
-ACTIVATION_BYTES = WEIGHT_BYTES = 1024
-
-
-def gemm(m=6, k_tiles=1, last_k=4, n_tiles=1, last_n=4, **fields):
-    """``m`` rows of activations, ``k`` bytes each, 64 bytes from row to row."""
-    return Matrix(
-        **{
-            "activation_address": 0,
-            "y_limit": m,
-            "row_stride": 64,
-            "x_limit": 64,
-            "output_rows": m,
-            "k_tiles": k_tiles,
-            "last_k": last_k,
-            "n_tiles": n_tiles,
-            "last_n": last_n,
-            "weight_address": 0,
-        }
-        | fields
-    )
-
-
-def check(config, program, seed=0, **how):
-    """Run and compare every accumulator and the cycle of every event; returns the trace."""
-    rng = np.random.default_rng(seed)
-    activations = rng.integers(0, 256, ACTIVATION_BYTES, np.uint8)
-    weights = rng.integers(0, 256, WEIGHT_BYTES, np.uint8)
-    trace = run(config, program, activations, weights, **how)
-    expected = expected_trace(config, program, how.get("offers"))
-    for name in ("issues", "weight_reads", "tiles", "rows", "macs", "writes", "retirements"):
-        assert getattr(trace, name) == getattr(expected, name), name
-    assert trace.in_flight == expected.in_flight
-    vectors = expected_accumulators(config, program, activations, weights)
-    np.testing.assert_array_equal(trace.accumulators, vectors)
-    return trace
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 
 def test_gemm_of_one_tile():
@@ -120,6 +86,15 @@ PROGRAMS = {
         gemm(m=6, accumulator_address=0),
         gemm(m=6, accumulator_address=5, accumulate=1),
     ],
+    "one byte by one byte": [gemm(m=1, last_k=1, last_n=1, x_limit=1)],
+    "one byte for every row": [gemm(m=9, row_stride=0, x_limit=1, activation_address=1023)],
+    "columns that overlap, rows that go on": [
+        gemm(m=2, output_columns=5, column_stride=1, row_stride=5, k_tiles=2, last_k=3)
+    ],
+    "transposed columns all the same": [
+        gemm(weight_transposed=1, weight_column_stride=0, n_tiles=2, last_n=1, k_tiles=2)
+    ],
+    "nothing valid at all": [gemm(x_limit=0), gemm(y_limit=0, accumulator_half=1, accumulate=1)],
     "one row only": [gemm(m=1, k_tiles=5, n_tiles=2, last_n=2)],
     "convolution with halo": [convolution()],
     "convolution with stride 2": [
@@ -237,6 +212,19 @@ def test_row_without_valid_lanes_reads_nothing():
     """I-03: bytes of invalid lanes are not accessed."""
     trace = check(small_config(), [gemm(m=4, y_origin=-2, y_limit=1)])
     assert trace.activation_reads == [trace.rows[2]]
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+def test_bytes_of_invalid_lanes_do_not_matter(transposed):
+    """I-03: nobody has ever written them, and every accumulator is exact all the same."""
+    shape = {"k_tiles": 2, "last_k": 1, "n_tiles": 2, "last_n": 1}
+    weights = {"weight_transposed": transposed, "weight_column_stride": 8}
+    program = [
+        gemm(m=2, row_stride=5, **shape, **weights, weight_zero_row=1 - transposed),
+        gemm(m=2, row_stride=5, **shape, **weights, accumulate=1, accumulator_half=1),
+    ]
+    weight_bytes = 4 * 8 + 5 if transposed else 4 + 32 + 4 + 17
+    check(small_config(), program, activation_bytes=10, weight_bytes=weight_bytes)
 
 
 @pytest.mark.parametrize("cycles", [2, 9, 14])

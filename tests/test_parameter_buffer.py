@@ -3,9 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from amaranth.sim import Simulator
+import pytest
+from component_simulator import simulate_component
 
 from hdl.parameter_buffer import ParameterBuffer
+
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 DEPTH = 16
 LANES = 4
@@ -13,14 +16,11 @@ LANES = 4
 
 def simulate(testbench: Callable[[Any, ParameterBuffer], Awaitable[None]]) -> None:
     dut = ParameterBuffer(depth=DEPTH, lanes=LANES)
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
 
     async def run(ctx: Any) -> None:
         await testbench(ctx, dut)
 
-    simulator.add_testbench(run)
-    simulator.run()
+    simulate_component(dut, run)
 
 
 async def write(ctx: Any, dut: ParameterBuffer, address: int, data: int, enable: int) -> None:
@@ -62,7 +62,7 @@ def test_a_read_in_the_cycle_of_a_write_returns_the_old_word() -> None:
     """B-05."""
 
     async def testbench(ctx: Any, dut: ParameterBuffer) -> None:
-        await write(ctx, dut, 3, 1, 1)
+        await write(ctx, dut, 3, 1, (1 << 4 * LANES) - 1)
         ctx.set(dut.write.address, 3)
         ctx.set(dut.write.data, 2)
         ctx.set(dut.write.enable, 1)

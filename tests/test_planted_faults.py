@@ -263,7 +263,7 @@ def test_a_compiler_that_forgets_a_wait_is_found(monkeypatch, assay_run, produce
 
     monkeypatch.setattr("compiler.pipeline.synchronize", forget)
     status, _, printed = assay_run(WAITED)
-    assert status == 2
+    assert status == 1
     assert re.search(r"race: instruction \d+ \(.*\) does not wait for instruction \d+", printed)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from flow.build import Sources, build
 from flow.toolchain import Simulator
+from tb.run_files import DECERR, OKAY, SLVERR
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_BYTES = 8
@@ -71,7 +72,7 @@ def simulate(
     events = defaultdict(list)
     for line in output.splitlines():
         kind, *values = line.split()
-        if kind in {"AR", "AW", "W", "R", "B", "ERROR"}:
+        if kind in {"AR", "AW", "W", "R", "B", "PROTOCOL", "OUTSIDE", "HELD"}:
             events[kind].append(tuple(map(int, values)))
     return events
 
@@ -107,7 +108,8 @@ def check(events: dict[str, list[tuple[int, ...]]], bursts: list[Burst], latency
     for channel in ("R", "W", "B"):
         assert [event[0] for event in events[channel]] == cycles[channel], channel
     assert len(cycles["R"]) + len(cycles["W"]) > 0
-    assert events["ERROR"] == [(0,)]
+    assert events["PROTOCOL"] == [(0,)]
+    assert events["OUTSIDE"] == [(0,)]
 
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])
@@ -176,14 +178,53 @@ def test_read_data_waits_for_ready_without_holding_the_server(tmp_path):
     assert [event[0] for event in events["W"]] == [5 + 1 + 8]
 
 
-def test_access_beyond_the_limit_answers_decerr_and_raises_error(tmp_path):
+def test_beats_beyond_the_limit_answer_decerr_and_are_counted(tmp_path):
     bursts = [Burst(5, False, 1024 - 8, 2), Burst(60, True, 1024, 1, beats_at=(60,))]
-    events = simulate("verilator", tmp_path, bursts, dram_limit_bytes=1024)
-    assert [event[3] for event in events["R"]] == [0, 3]
-    assert events["B"][0][2] == 3
-    assert events["ERROR"] == [(1,)]
+    events = simulate("verilator", tmp_path, bursts, limit_bytes=1024)
+    assert [event[3] for event in events["R"]] == [OKAY, DECERR]
+    assert events["B"][0][2] == DECERR
+    assert events["OUTSIDE"] == [(2,)]
+    assert events["PROTOCOL"] == [(0,)]
 
 
-def test_burst_across_4_kib_raises_error(tmp_path):
+def test_burst_across_4_kib_is_a_protocol_error(tmp_path):
     events = simulate("verilator", tmp_path, [Burst(5, False, 4096 - 8, 2)])
-    assert events["ERROR"] == [(1,)]
+    assert events["PROTOCOL"] == [(1,)]
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_injected_responses_change_no_cycle_and_are_no_protocol_error(simulator, tmp_path):
+    bursts = [Burst(5, False, 56, 4), Burst(6, True, 0, 2, beats_at=(6, 7))]
+    faults = {"fault_first": 64, "fault_last": 79, "read_fault": SLVERR, "write_fault": DECERR}
+    events = simulate(simulator, tmp_path, bursts, **faults)
+    assert [event[3] for event in events["R"]] == [OKAY, SLVERR, SLVERR, OKAY]
+    assert events["B"][0][2] == OKAY
+    check(events, bursts, 20, 8)
+
+
+def test_a_refused_write_changes_nothing(tmp_path):
+    """The beat in the range is dropped, the other one is not; one response for both."""
+    bursts = [Burst(5, True, 0, 2, beats_at=(5, 6))]
+    before = simulate("verilator", tmp_path, [Burst(5, False, 0, 1)])["HELD"][0]
+    faults = {"fault_first": 0, "fault_last": 0, "write_fault": SLVERR}
+    events = simulate("verilator", tmp_path, bursts, **faults)
+    assert events["B"][0][2] == SLVERR
+    assert events["HELD"][0][0] == before[0]
+    assert events["HELD"][0][1] != before[1]
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_a_silent_memory_accepts_and_presents_nothing_more(simulator, tmp_path):
+    """In the cycle after it accepted the second burst, in the middle of the first."""
+    bursts = [
+        Burst(5, False, 0, 8),
+        Burst(28, True, 512, 1, beats_at=(28,)),
+        Burst(29, False, 64, 1),
+        Burst(40, True, 520, 1, beats_at=(40,)),
+    ]
+    events = simulate(simulator, tmp_path, bursts, answered_bursts=2)
+    assert [event[0] for event in events["R"]] == [25, 26, 27, 28]
+    assert [event[0] for event in events["AR"]] == [5]
+    assert [event[0] for event in events["AW"]] == [28]
+    assert events["B"] == []
+    assert events["W"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 
@@ -10,8 +11,11 @@ import pytest
 from system_bench import run_named
 
 from arch.config import load_config
+from arch.image import SectionKind
 from flow import cli, reference
 from flow.run import Program, compile_workload, run
+from flow.simulate import Step
+from tb.run_files import SLVERR, MemoryFaults
 from workloads import registry
 
 
@@ -79,12 +83,39 @@ def test_predict_needs_no_simulator_and_agrees_with_the_run(tmp_path, monkeypatc
     assert json.loads(report.read_text())["timeline"]["cycles"] == measured.cycles
 
 
+def test_an_error_of_hardware_fails_the_run_in_one_line_and_is_in_the_result(monkeypatch):
+    config = load_config("tiny")
+    program = compile_workload(registry.load("gemm:9x21x10", 0), config)
+    image = program.image
+    bad = next(s for s in image.sections if s.kind is SectionKind.DATA)
+    faults = MemoryFaults(range(bad.address, bad.address + 4), read=SLVERR)
+    monkeypatch.setattr("flow.simulate.Step", functools.partial(Step, faults=faults))
+    result = run(program, config, "verilator", seed=0, notify=lambda text: None).result
+    assert result.error is not None
+    blamed = result.error.instruction
+    text = image.program[blamed].disassemble()
+    said = f"hardware stopped the program: read slverr in instruction {blamed} ({text})"
+    assert result.failures == [said]
+    assert json.loads(result.model_dump_json())["error"] == {
+        "code": "READ_SLVERR",
+        "instruction": blamed,
+        "address": image.program_section.address + 64 * blamed,
+        "disassembly": text,
+    }
+
+
+def test_a_result_without_an_error_has_no_such_key():
+    assert "error" not in json.loads(
+        run_named("gemm:9x21x10", load_config("tiny")).model_dump_json()
+    )
+
+
 def test_a_program_that_never_ends_times_out_and_says_so(monkeypatch):
-    monkeypatch.setattr("flow.run._WATCHDOG_LEAST_CYCLES", 200)
-    monkeypatch.setattr("flow.run._WATCHDOG_FACTOR", 0)
+    monkeypatch.setattr("flow.run._TIMEOUT_LEAST_CYCLES", 200)
+    monkeypatch.setattr("flow.run._TIMEOUT_FACTOR", 0)
     config = load_config("tiny")
     workload = registry.load("gemm:9x21x10", 0)
     program = Program("slow", compile_workload(workload, config).image, workload)
     result = run(program, config, "verilator", seed=0, notify=lambda text: None).result
     assert not result.passed
-    assert result.failures[0].startswith("the interrupt did not come before the watchdog")
+    assert result.failures[0].startswith("no interrupt came in ")

@@ -3,10 +3,12 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from component_simulator import simulate_component
 
 from hdl.accumulator import Accumulator
 from hdl.scratchpad import Scratchpad
+
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 WORD_BYTES = 4
 SIZE_BYTES = 96
@@ -16,10 +18,7 @@ BANK_BYTES = SIZE_BYTES // BANKS
 
 
 def simulate(component, bench):
-    simulator = Simulator(component)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate_component(component, bench)
 
 
 def with_contents(contents, bench, readers=3, writers=2):
@@ -227,6 +226,12 @@ def test_size_must_divide_into_banks_of_pairs():
     """B-01: equal banks of even and odd words."""
     with pytest.raises(ValueError, match=r"size_bytes = 100 must be a multiple of .* = 32"):
         Scratchpad(word_bytes=4, size_bytes=100, banks=4, readers=1, writers=1)
+
+
+def test_word_must_be_a_power_of_two():
+    """B-02: the offset in a word is some bits of the address."""
+    with pytest.raises(ValueError, match="3 is not a power of 2"):
+        Scratchpad(word_bytes=3, size_bytes=96, banks=4, readers=1, writers=1)
 
 
 def test_accumulator_halves_are_apart():

@@ -6,12 +6,14 @@ import itertools
 from typing import Any
 
 import pytest
-from amaranth.sim import Simulator
+from component_simulator import simulate_component
 from control_bench import instruction, run_control
 
 from arch.isa import End, Engine
 from arch.timing import SEMAPHORE_MAX
 from hdl.semaphores import Semaphores
+
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 PAIRS = list(itertools.permutations(Engine, 2))
 
@@ -109,7 +111,7 @@ def test_the_ledger_sums_to_the_run_and_ends_in_done() -> None:
     program = [*(instruction(engine) for engine in Engine), End()]
     run = run_control(program, duration=lambda engine, index: 5)
     for engine in Engine:
-        assert len(run.ledger[engine]) == run.drained + 1
+        assert len(run.ledger[engine]) == run.last_cycle + 1
         assert run.ledger[engine][-1] == "done"
         assert run.ledger[engine][0] == "idle"
 
@@ -133,7 +135,31 @@ def test_a_semaphore_holds_at_its_greatest_count() -> None:
         ctx.set(store.wants[Engine.LOAD], 1)
         assert ctx.get(store.lacks) == 0
 
-    simulator = Simulator(semaphores)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate_component(semaphores, bench)
+
+
+@pytest.mark.parametrize(("producer", "consumer"), PAIRS)
+def test_an_overflow_is_told_of_the_producer_and_a_take_in_the_same_cycle_prevents_it(
+    producer: Engine, consumer: Engine
+) -> None:
+    """E-04: for each of the twelve pairs; a take of others' signals does not."""
+    semaphores = Semaphores()
+    giver, taker = semaphores.engine[producer], semaphores.engine[consumer]
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(giver.signal, 1 << consumer)
+        for _ in range(SEMAPHORE_MAX):
+            assert ctx.get(semaphores.overflow) == 0
+            await ctx.tick()
+        assert ctx.get(semaphores.overflow) == 1 << producer
+        ctx.set(taker.take, 1)
+        assert ctx.get(semaphores.overflow) == 1 << producer
+        ctx.set(taker.wants[producer], 1)
+        assert ctx.get(semaphores.overflow) == 0
+        await ctx.tick()
+        ctx.set(taker.take, 0)
+        assert ctx.get(semaphores.overflow) == 1 << producer
+        ctx.set(giver.signal, 0)
+        assert ctx.get(semaphores.overflow) == 0
+
+    simulate_component(semaphores, bench)

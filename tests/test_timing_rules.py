@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_RULE = r"(?:T-[A-Z]+|B)-\d\d"
+_RULE = r"(?:T-[A-Z]+|[BER])-\d\d"
 _DEFINED = re.compile(rf"\*\*({_RULE})\b")
 _CITED = re.compile(rf"({_RULE})(?: (?:to|and) ({_RULE}))?")
 

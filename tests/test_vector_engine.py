@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The VECTOR engine does what I-04 and I-05 say, in the cycles of T-VX-01 to T-VX-06."""
 
 from typing import Any
@@ -5,130 +6,24 @@ from typing import Any
 import numpy as np
 import pytest
 from vector_bench import Memories, Trace, run
+from vector_reference import (
+    ADDITION_ADDRESS,
+    CONFIG,
+    LANES,
+    PARAMETER_ADDRESS,
+    TABLES,
+    expected_bytes,
+    random_memories,
+    random_vector,
+    row_cycles,
+)
 
-from arch.config import load_config
 from arch.isa import Addition, Buffer, ElementType, FillTable, Table, Vector
 from arch.timing import TABLE_PIPELINE_CYCLES, VECTOR_PARAMETER_CYCLES, VECTOR_PIPELINE_CYCLES
-from golden.ops.qlinear_add import add_int16, add_table
-from golden.ops.requantize import add_zero_point, requantize
 from hdl.lookup import Lookup
 from hdl.vector_lanes import VectorLanes
 
-CONFIG = load_config("tiny")
-LANES = CONFIG.cols
-WORD_BYTES = CONFIG.word_bytes
-UNARY_ADDRESS = 0
-ADDITION_ADDRESS = 512
-PARAMETER_ADDRESS = 2048
-
-
-def random_memories(rng: np.random.Generator) -> Memories:
-    """Scales and terms that bring accumulators and codes into the range of the clamps."""
-    memories = Memories.random(CONFIG, rng)
-    words = memories.parameters.view(np.uint32)
-    words[ADDITION_ADDRESS // 4 :][:256] = rng.uniform(-90, 90, 256).astype(np.float32).view("<u4")
-    channels = words[PARAMETER_ADDRESS // 4 :].reshape(-1, 2, LANES)
-    channels[:, 0] = rng.integers(-4000, 4000, channels[:, 0].shape).astype(np.int32).view("<u4")
-    scales = 2.0 ** rng.uniform(-10, -6, channels[:, 1].shape)
-    channels[:, 1] = scales.astype(np.float32).view(np.uint32)
-    return memories
-
-
-def random_vector(rng: np.random.Generator, **fields: int) -> Vector:
-    """A legal instruction; ``fields`` are held."""
-    kind = fields.get("addition", int(rng.integers(3)))
-    clamp = ElementType.INT16 if kind == Addition.INT16 else ElementType(int(rng.integers(2)))
-    element_type = ElementType(int(rng.integers(3))) if clamp == ElementType.INT16 else clamp
-    unary = int(clamp != ElementType.INT16 and rng.integers(2))
-    n_tiles = int(rng.integers(1, 4))
-    step = LANES * element_type.bytes
-    values = {
-        "accumulator_address": int(rng.integers(16)),
-        "accumulator_half": int(rng.integers(2)),
-        "rows": int(rng.integers(1, 10)),
-        "n_tiles": n_tiles,
-        "last_n": int(rng.integers(1, LANES + 1)),
-        "parameter_address": PARAMETER_ADDRESS + 8 * LANES * int(rng.integers(4)),
-        "zero_point": int(rng.integers(clamp.low // 2, clamp.high // 2 + 1)),
-        "clamp_low": clamp.low + int(rng.integers(20)),
-        "clamp_high": clamp.high - int(rng.integers(20)),
-        "unary_table": unary,
-        "unary_signed": int(element_type == ElementType.INT8),
-        "addition": kind,
-        "addition_scale": int(np.float32(rng.uniform(0.1, 2)).view(np.uint32)),
-        "residual_address": 8 * LANES * int(rng.integers(8)),
-        "residual_row_stride": 2 * LANES * int(rng.integers(n_tiles, n_tiles + 3)),
-        "sum_low": element_type.low + 3,
-        "sum_high": element_type.high - 5,
-        "element_type": element_type,
-        "output_buffer": int(rng.integers(2)),
-        "output_address": step * int(rng.integers(8)),
-        "output_row_stride": step * int(rng.integers(n_tiles, n_tiles + 3)),
-    }
-    return Vector(**(values | fields))
-
-
-def residual_of(vector: Vector, memories: Memories) -> np.ndarray:
-    """[rows, n_tiles * LANES] of bytes or int16; what lies there for invalid lanes too."""
-    element_bytes = 2 if vector.addition == Addition.INT16 else 1
-    rows = np.arange(vector.rows)[:, None] * vector.residual_row_stride
-    columns = np.arange(vector.n_tiles * LANES * element_bytes)
-    data: np.ndarray = memories.activations[vector.residual_address + rows + columns]
-    return data.view(np.int16) if element_bytes == 2 else data
-
-
-def expected_codes(vector: Vector, memories: Memories) -> np.ndarray:
-    """I-04, [rows, channels]."""
-    vectors = memories.accumulators[vector.accumulator_half, vector.accumulator_address :]
-    tiles = vectors[: vector.n_tiles * vector.rows].reshape(vector.n_tiles, vector.rows, LANES)
-    words = memories.parameters.view(np.uint32)[vector.parameter_address // 4 :]
-    channels = words[: vector.n_tiles * 2 * LANES].reshape(vector.n_tiles, 2, 1, LANES)
-    scales = channels[:, 1].view(np.float32)
-    q = requantize(tiles + channels[:, 0].view(np.int32), scales)
-    q = add_zero_point(q, vector.zero_point, vector.clamp_low, vector.clamp_high)
-    q = q.transpose(1, 0, 2).reshape(vector.rows, -1)
-    if vector.unary_table:
-        table = memories.parameters[UNARY_ADDRESS:][:256]
-        q = (table.view(np.int8) if vector.unary_signed else table)[q & 255].astype(np.int64)
-    if vector.addition == Addition.TABLE:
-        table = memories.parameters[ADDITION_ADDRESS:][:1024].view(np.float32)
-        q = add_table(q, residual_of(vector, memories), vector.addition_scale, table)
-    elif vector.addition == Addition.INT16:
-        q = add_int16(q, residual_of(vector, memories))
-    if vector.addition != Addition.NONE:
-        q = np.clip(q, vector.sum_low, vector.sum_high)
-    return q[:, : (vector.n_tiles - 1) * LANES + vector.last_n]
-
-
-def expected_bytes(vector: Vector, memories: Memories) -> list[tuple[tuple[Buffer, int], int]]:
-    """I-04: every byte written, in the order of the rows."""
-    element_type = ElementType(vector.element_type)
-    codes = expected_codes(vector, memories).astype(np.int16)
-    written = []
-    for tile in range(vector.n_tiles):
-        for row in range(vector.rows):
-            data = codes[row, tile * LANES :][:LANES].view(np.uint8).reshape(-1, 2)
-            address = vector.output_address + row * vector.output_row_stride
-            address += tile * LANES * element_type.bytes
-            for byte, value in enumerate(data[:, : element_type.bytes].ravel()):
-                written.append(((Buffer(vector.output_buffer), address + byte), int(value)))
-    return written
-
-
-def row_cycles(vector: Vector, start: int) -> list[int]:
-    """T-VX-02, T-VX-03: with a free residual port."""
-    per_tile = VECTOR_PARAMETER_CYCLES + vector.rows
-    return [
-        start + 1 + tile * per_tile + VECTOR_PARAMETER_CYCLES + row
-        for tile in range(vector.n_tiles)
-        for row in range(vector.rows)
-    ]
-
-
-TABLES = (
-    FillTable(table=Table.UNARY, parameter_address=UNARY_ADDRESS),
-    FillTable(table=Table.ADDITION, parameter_address=ADDITION_ADDRESS),
-)
+pytestmark = pytest.mark.usefixtures("each_simulator")
 
 
 def run_filled(memories: Memories, *vectors: Vector, **options: Any) -> Trace:
@@ -191,18 +86,22 @@ def test_rows_are_issued_and_written_in_the_cycles_of_the_rules(kind: Addition) 
     rng = np.random.default_rng(7)
     memories = random_memories(rng)
     vectors = [random_vector(rng, addition=kind, n_tiles=n) for n in (3, 1, 2)]
-    trace = run(CONFIG, memories, vectors)
-    rows, start = [], 0
-    for index, vector in enumerate(vectors):
-        assert trace.issued[index] == start
+    trace = run_filled(memories, *vectors)
+    rows, starts, ends = [], [], []
+    start = begin = trace.retired[len(TABLES) - 1] + 1
+    for vector in vectors:
+        starts.append(start)
         rows += row_cycles(vector, start)
-        end = rows[-1] + VECTOR_PIPELINE_CYCLES
-        assert trace.retired[index] == end
-        start = end + 1
-    assert trace.rows == trace.working == rows
+        ends.append(rows[-1] + VECTOR_PIPELINE_CYCLES)
+        start = ends[-1] + 1
+    assert trace.issued[len(TABLES) :] == starts
+    assert trace.retired[len(TABLES) :] == ends
+    assert trace.rows == rows
+    assert [cycle for cycle in trace.working if cycle >= begin] == rows
     assert trace.writes == [cycle + VECTOR_PIPELINE_CYCLES for cycle in rows]
     assert trace.wait_port == []
-    assert trace.in_flight == [c for c in range(end + 1) if c not in trace.issued]
+    assert trace.in_flight == [c for c in range(ends[-1] + 1) if c not in trace.issued]
+    assert trace.faults == []
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -235,7 +134,7 @@ def test_a_residual_read_asks_for_the_bytes_of_valid_lanes() -> None:
     memories = random_memories(rng)
     for kind, element_bytes in ((Addition.TABLE, 1), (Addition.INT16, 2)):
         vector = random_vector(rng, addition=kind, rows=1, n_tiles=2, last_n=3)
-        trace = run(CONFIG, memories, [vector])
+        trace = run_filled(memories, vector)
         address = vector.residual_address
         assert trace.residual_reads == [
             (address, LANES * element_bytes),
@@ -282,3 +181,45 @@ def test_reset_drops_the_instruction_in_flight() -> None:
         expected = expected_bytes(second, memories)
         assert trace.written[-len(expected) :] == expected
         assert len(trace.writes) == lost + second.rows * second.n_tiles
+
+
+@pytest.mark.parametrize("cycles", [2, 30, 65])
+def test_reset_in_the_middle_of_a_table(cycles: int) -> None:
+    """Section 2, T-VX-06: the table is filled from its first word on afterwards."""
+    rng = np.random.default_rng(12)
+    memories = random_memories(rng)
+    vector = random_vector(rng, addition=Addition.TABLE, unary_table=1, rows=20)
+    program = [TABLES[0], *TABLES, vector]
+    trace = run(CONFIG, memories, program, reset_in=cycles, limit=700)
+    assert trace.issued[:2] == [0, cycles + 1]
+    assert trace.written == expected_bytes(vector, memories)
+    assert len(trace.retired) == 3
+
+
+@pytest.mark.parametrize("kind", list(Addition))
+@pytest.mark.parametrize("rows", [1, 2])
+def test_one_lane_of_one_tile(kind: Addition, rows: int) -> None:
+    """I-04: the least there is, and two rows of it at the same place of the residual."""
+    rng = np.random.default_rng(13)
+    memories = random_memories(rng)
+    vectors = [
+        random_vector(rng, addition=kind, rows=rows, n_tiles=1, last_n=1, residual_row_stride=0)
+        for _ in range(4)
+    ]
+    trace = run_filled(memories, *vectors)
+    assert trace.written == [byte for v in vectors for byte in expected_bytes(v, memories)]
+    assert trace.faults == []
+
+
+def test_a_residual_port_that_is_denied_for_long_holds_back_nothing_but_its_row() -> None:
+    """B-04, T-VX-03: rows before it are written meanwhile, then it goes on where it was."""
+    rng = np.random.default_rng(14)
+    memories = random_memories(rng)
+    vector = random_vector(rng, addition=Addition.INT16, rows=6, n_tiles=1)
+    start = VECTOR_PARAMETER_CYCLES + 1
+    denied = range(start + 3, start + 60)
+    trace = run(CONFIG, memories, [vector], ready=lambda cycle: cycle not in denied)
+    assert trace.rows == [*range(start, start + 3), *range(start + 60, start + 63)]
+    assert trace.wait_port == list(denied)
+    assert trace.writes == [cycle + VECTOR_PIPELINE_CYCLES for cycle in trace.rows]
+    assert trace.written == expected_bytes(vector, memories)

@@ -1,16 +1,19 @@
 """Runs the VECTOR engine alone, with plain arrays as memories, and records what it does."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import ResetInserter, Signal
-from amaranth.sim import Simulator
+from component_simulator import enabled_bytes, simulate_component
 
 from arch.config import Config
-from arch.isa import Buffer, FillTable, Vector
+from arch.isa import Buffer, ErrorCode, FillTable, Vector
 from hdl.vector import VectorEngine
+
+INDEX_STEP = 3
+"""Instruction ``i`` of a program is said to be at ``INDEX_STEP * i``, as others lie between."""
 
 
 @dataclass
@@ -33,8 +36,11 @@ class Memories:
 
 @dataclass
 class Trace:
-    """Cycles, counted from 0, in which things happened; ``written`` is buffer and address of each
-    byte with its value, in order."""
+    """Cycles, counted from 0, in which things happened.
+
+    ``written`` is buffer and address of each byte with its value, in order; ``faults`` has the
+    cycle of each error and the index of the instruction to blame.
+    """
 
     issued: list[int] = field(default_factory=list)
     retired: list[int] = field(default_factory=list)
@@ -46,6 +52,12 @@ class Trace:
     writes: list[int] = field(default_factory=list)
     residual_reads: list[tuple[int, int]] = field(default_factory=list)
     written: list[tuple[tuple[Buffer, int], int]] = field(default_factory=list)
+    faults: list[tuple[int, int]] = field(default_factory=list)
+
+
+@functools.cache
+def _engine(config: Config) -> VectorEngine:
+    return VectorEngine(config)
 
 
 def run(
@@ -62,17 +74,17 @@ def run(
     ``ready`` and ``offered`` tell in which cycles the residual port grants and an instruction is
     there to be issued; in cycle ``reset_in`` reset is high.
     """
-    dut = VectorEngine(config)
-    reset = Signal()
+    dut = _engine(config)
     trace = Trace()
 
     async def testbench(ctx: Any) -> None:
         queue = [int.from_bytes(instruction.encode(), "little") for instruction in program]
         for cycle in range(limit):
-            ctx.set(reset, cycle == reset_in)
+            ctx.set(ctx.reset, cycle == reset_in)
             ctx.set(dut.residual.ready, ready(cycle))
             ctx.set(dut.issue.valid, bool(queue) and offered(cycle))
             ctx.set(dut.issue.word, queue[0] if queue else 0)
+            ctx.set(dut.issue.index, INDEX_STEP * len(trace.issued))
             answers = _observe(ctx, dut, config, memories, trace, cycle)
             if trace.issued[-1:] == [cycle]:
                 queue.pop(0)
@@ -82,10 +94,7 @@ def run(
             for port, value in answers:
                 ctx.set(port.data, value)
 
-    simulator = Simulator(ResetInserter(reset)(dut))
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    simulate_component(dut, testbench)
     return trace
 
 
@@ -105,16 +114,18 @@ def _observe(
     for name, happened in events.items():
         if happened:
             getattr(trace, name).append(cycle)
+    if ctx.get(dut.fault.valid):
+        assert ctx.get(dut.fault.code) == ErrorCode.BUFFER_OVERRUN
+        trace.faults.append((cycle, ctx.get(dut.fault.instruction)))
     for buffer, port in (
         (Buffer.ACTIVATION, dut.activation_write),
         (Buffer.WEIGHT, dut.weight_write),
     ):
         if ctx.get(port.valid):
             trace.writes.append(cycle)
-            address, data, enable = ctx.get(port.address), ctx.get(port.data), ctx.get(port.enable)
-            for byte in range(2 * config.word_bytes):
-                if enable >> byte & 1:
-                    trace.written.append(((buffer, address + byte), data >> 8 * byte & 0xFF))
+            address = ctx.get(port.address)
+            for lane, byte in enabled_bytes(ctx, port.data, ctx.get(port.enable)):
+                trace.written.append(((buffer, address + lane), byte))
     return _answers(ctx, dut, config, memories, trace)
 
 
@@ -130,6 +141,7 @@ def _answers(
         answers.append((dut.parameters, words[ctx.get(dut.parameters.address)]))
     if ctx.get(dut.residual.valid) and ctx.get(dut.residual.ready):
         address, count = ctx.get(dut.residual.address), ctx.get(dut.residual.count)
+        assert address + count <= len(memories.activations)
         trace.residual_reads.append((address, count))
         answers.append((dut.residual, memories.activations[address : address + count]))
     return [(port, int.from_bytes(data.tobytes(), "little")) for port, data in answers]
