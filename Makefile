@@ -10,7 +10,7 @@ ASSAY := .venv/bin/assay
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test sim bench regress correlate docs lint clean
+.PHONY: help setup run test sim waves bench regress correlate docs lint clean
 
 help: ## list the targets
 	@echo "variables of sim and bench: WORKLOAD=$(WORKLOAD) CONFIG=$(CONFIG) SIM=$(SIM) SEED=$(SEED)"
@@ -28,8 +28,12 @@ run: $(READY) ## real MiniLM weights through RTL: bit-exact, every counter again
 test: $(READY) ## every test, on two processes
 	$(PYTHON) -m pytest -n 2
 
-sim: $(READY) ## one simulation: WORKLOAD= CONFIG= SIM=verilator|icarus SEED=
-	$(ASSAY) run "$(WORKLOAD)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)"
+sim: $(READY) ## one simulation: WORKLOAD= CONFIG= SIM=verilator|icarus SEED= WAVES=1|FROM:TO
+	$(ASSAY) run "$(WORKLOAD)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" \
+		$(if $(WAVES),--waves "$(patsubst 1,all,$(WAVES))")
+
+waves: $(READY) ## GTKWave on the last simulation with WAVES
+	$(ASSAY) waves
 
 bench: $(READY) ## simulated kHz under cocotb and in a bare C++ loop: WORKLOAD= CONFIG= SEED=
 	$(ASSAY) bench "$(WORKLOAD)" --config "$(CONFIG)" --seed "$(SEED)"

@@ -54,6 +54,8 @@ class Config(BaseModel):
         Bursts in flight of LOAD and of STORE.
     read_window_beats
         LOAD asks for a further burst only while fewer beats than this are outstanding.
+    trace_depth
+        Records of the trace memory.
     axi_data_bits
         Width of the memory port; by default the least that carries ``dram_bytes_per_cycle``.
     dram_latency_cycles, dram_bytes_per_cycle, dram_mib
@@ -74,6 +76,7 @@ class Config(BaseModel):
     max_outstanding_reads: Annotated[int, Field(ge=1, le=64)] = 32
     max_outstanding_writes: Annotated[int, Field(ge=1, le=64)] = 32
     read_window_beats: Annotated[int, Field(ge=1, le=4096)] = 256
+    trace_depth: Annotated[int, Field(ge=1, le=65536)] = 256
     axi_data_bits: Literal[32, 64, 128, 256, 512] = 128
     dram_latency_cycles: Annotated[int, Field(ge=4, le=4096)]
     dram_bytes_per_cycle: Annotated[int, Field(ge=1, le=64)]

@@ -29,5 +29,8 @@ VECTOR_PIPELINE_CYCLES = 14
 TABLE_PIPELINE_CYCLES = 2
 """T-VX-06: from the read of a table's last word to retirement."""
 
+TRACE_QUEUE_CYCLES = 4
+"""R-02: cycles whose retirements wait for the trace memory, at most."""
+
 SEMAPHORE_MAX = 255
 """T-SEM-03: the greatest count a semaphore holds."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from arch.errors import AssayError
 from flow import toolchain
@@ -22,6 +23,8 @@ BARE_PROGRAM = "bare"
 
 ICARUS_PROGRAM = "sim.vvp"
 """What ``vvp`` runs."""
+
+TraceFormat = Literal["fst", "vcd"]
 
 _CXX_FLAGS = ("-std=c++20", "-fcoroutines")
 # -O2 runs no faster and compiles longer; what runs once (OPT_SLOW) is not worth optimising.
@@ -38,6 +41,8 @@ _VERILATED_OBJECTS = (
     *("verilated", "verilated_dpi", "verilated_vpi", "verilated_timing", "verilated_threads"),
 )
 _QUICK_OBJECTS = ("verilated", "verilated_timing", "verilated_threads")
+# Whole instruction words and whole vectors of accumulators.
+_TRACE_FLAGS = ("--trace-max-width", "4096")
 _ICARUS_FLAGS = ("-g2012", "-Wno-timescale", "-I.", "-o", ICARUS_PROGRAM)
 
 
@@ -58,6 +63,8 @@ class Sources:
         Link with cocotb; otherwise the program runs on its own until ``$finish``.
     quick
         Compile in seconds what will not run for long (Verilator only, without cocotb).
+    trace
+        Format of the trace that the program can write, which makes it slower.
     """
 
     top: str
@@ -65,6 +72,7 @@ class Sources:
     parameters: Mapping[str, int] = field(default_factory=dict)
     cocotb: bool = True
     quick: bool = False
+    trace: TraceFormat | None = None
 
     def compiled(self) -> list[str]:
         """Names of the Verilog files."""
@@ -88,7 +96,7 @@ def build(sources: Sources, simulator: Simulator, root: Path = SIM_BUILD) -> Bui
         A compiler failed; the message names its log.
     """
     started = time.monotonic()
-    recipe = {
+    recipe: dict[str, object] = {
         "top": sources.top,
         "files": dict(sources.files),
         "parameters": dict(sources.parameters),
@@ -98,6 +106,8 @@ def build(sources: Sources, simulator: Simulator, root: Path = SIM_BUILD) -> Bui
         "flags": [_VERILATOR_FLAGS, _CXX_FLAGS, _MAKE_VARIABLES, _ICARUS_FLAGS],
         "versions": toolchain.versions(simulator),
     }
+    if sources.trace:
+        recipe["trace"] = [sources.trace, _TRACE_FLAGS]
     key = digest(recipe)
 
     def make(folder: Path) -> None:
@@ -167,6 +177,8 @@ def _runtime(root: Path) -> Path:
 def _verilate(sources: Sources) -> list[str]:
     flags = [*_VERILATOR_FLAGS, "--top-module", sources.top, "-o", sources.top]
     flags += [f"-G{name}={value}" for name, value in sources.parameters.items()]
+    if sources.trace:
+        flags += [f"--trace-{sources.trace}", *_TRACE_FLAGS]
     return ["verilator/bin/verilator_bin", *flags]
 
 

@@ -27,6 +27,8 @@ from flow.regress.command import regress_command
 from flow.run import Program, compile_workload, predict_program, run
 from flow.simulate import SimulationError
 from flow.toolchain import check_simulator
+from flow.waves import last
+from flow.waves.record import EVERYTHING, LAST_RUN, Recording, parse_window
 from workloads import registry
 
 IMAGE_SUFFIX = ".assay"
@@ -73,11 +75,16 @@ def run_command(
     outputs: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Write what the RTL computed here.")
     ] = None,
+    waves: Annotated[
+        str | None,
+        typer.Option(metavar="[FROM:TO]", help="Record waveforms, of these cycles or of all."),
+    ] = None,
 ) -> None:
     """Run a workload through RTL; compare every byte and every counter."""
     chosen = _config(config, changes)
     simulator = check_simulator(sim)
     memory_kind = check_memory(memory)
+    recording = None if waves is None else Recording(parse_window(waves), LAST_RUN)
     messages = report.console(stderr=True)
     for path in (json, outputs):
         check_writable(path)
@@ -89,6 +96,7 @@ def run_command(
         seed=seed,
         notify=lambda text: messages.print(f"... {text}"),
         memory=memory_kind,
+        waves=recording,
     )
     if json is not None:
         json.write_text(finished.result.model_dump_json(indent=2) + "\n")
@@ -97,9 +105,13 @@ def run_command(
     again = ["assay", "run", workload, "--config", config]
     again += [part for change in changes or [] for part in ("--set", change)]
     again += ["--sim", sim, "--memory", memory, "--seed", str(seed)]
+    if waves is not None:
+        again += ["--waves", waves]
     if inputs is not None:
         again += ["--inputs", str(inputs)]
     report.print_result(finished.result, report.console(), shlex.join(again))
+    if recording is not None:
+        last.tell(recording.folder, finished.divergence, typer.echo)
     raise typer.Exit(_PASS if finished.result.passed else _FAIL)
 
 
@@ -153,6 +165,12 @@ def docs_command(
     documents.write()
     if html is not None:
         documents.write_html(html)
+
+
+@app.command("waves")
+def waves_command() -> None:
+    """Open GTKWave on the last run with waveforms."""
+    raise typer.Exit(last.view(LAST_RUN))
 
 
 @app.command("workloads")
@@ -212,7 +230,7 @@ def main() -> None:
 
 def _main(arguments: list[str]) -> int:
     try:
-        status = app(arguments, prog_name="assay", standalone_mode=False)
+        status = app(_with_window(arguments), prog_name="assay", standalone_mode=False)
     except AssayError as error:
         return _complain(str(error), _BAD_INPUT)
     except typer.TyperException as error:
@@ -222,6 +240,16 @@ def _main(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted", _FAIL)
     return status or _PASS
+
+
+def _with_window(arguments: list[str]) -> list[str]:
+    """``--waves`` without a window, which Typer's options cannot be, gets the window of all."""
+    filled = []
+    for argument, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        filled.append(argument)
+        if argument == "--waves" and following.startswith("-"):
+            filled.append(EVERYTHING)
+    return filled
 
 
 def _complain(message: str, status: int) -> int:

@@ -38,23 +38,27 @@ class Rtl:
     metadata: str
 
 
-def elaborate(config: Config, root: Path = SIM_BUILD) -> Rtl:
-    """Verilog of an accelerator, from the cache if neither its sources nor its sizes changed."""
+def recipe(config: Config) -> dict[str, object]:
+    """Everything that the Verilog of an accelerator is made from."""
     sources = [*_ROOT.glob("hdl/*.py"), *_ROOT.glob("arch/*.py"), *_ROOT.glob("arch/*.rdl")]
     sources += [_ROOT / "flow" / "elaborate.py", _ROOT / "flow" / "verilog.py"]
     sources += [_ROOT / "tb" / "memory_layout.py"]
-    recipe = {
+    return {
         "hardware": f"{config.hardware_hash:016x}",
         "sources": {str(path.relative_to(_ROOT)): path.read_text() for path in sources},
         "amaranth": importlib.metadata.version("amaranth"),
     }
+
+
+def elaborate(config: Config, root: Path = SIM_BUILD) -> Rtl:
+    """Verilog of an accelerator, from the cache if neither its sources nor its sizes changed."""
 
     def make(folder: Path) -> None:
         rtl = convert(config)
         for name, text in zip(_FILES, (rtl.verilog, rtl.include, rtl.metadata), strict=True):
             (folder / name).write_text(text)
 
-    folder = cached(digest(recipe), make, root)
+    folder = cached(digest(recipe(config)), make, root)
     return Rtl(*((folder / name).read_text() for name in _FILES))
 
 

@@ -29,6 +29,9 @@ from flow.result import (
 )
 from flow.simulate import Simulation, build_simulation, simulate
 from flow.toolchain import Simulator
+from flow.waves.last import save_run
+from flow.waves.markers import Divergence, wrong_function, wrong_timing
+from flow.waves.record import Recording, Trace
 from golden.errors import GoldenError
 from golden.machine import MachineState
 from model.roofline import Roofline, roofline
@@ -55,10 +58,14 @@ class Program:
 
 @dataclass(frozen=True)
 class Run:
-    """A result, and the outputs as the RTL computed them, by tensor name."""
+    """A result, and the outputs as the RTL computed them, by tensor name.
+
+    ``divergence`` says where a traced run first went wrong.
+    """
 
     result: Result
     outputs: dict[str, NDArray[np.generic]]
+    divergence: Divergence | None = None
 
 
 def compile_workload(workload: Workload, config: Config) -> Program:
@@ -102,6 +109,7 @@ def run(
     seed: int,
     notify: Notify,
     memory: Memory = "fast",
+    waves: Recording | None = None,
 ) -> Run:
     """Run a program through RTL and judge it.
 
@@ -115,11 +123,14 @@ def run(
         Told each step before it begins.
     memory
         Cycles and ledger with a random one are not judged: the model knows the reference memory.
+    waves
+        What to record of the simulation, and where to.
 
     Raises
     ------
     AssayError
-        The image does not fit the configuration or, read from a file, is no legal program.
+        The image does not fit the configuration or, read from a file, is no legal program; or
+        the window of ``waves`` begins after the run.
     compiler.verify.CompilerError
         It was compiled here and is no legal program.
     flow.simulate.SimulationError
@@ -132,7 +143,7 @@ def run(
     notify("predicting")
     predicted, bound = predict_program(image, config)
     notify(f"building {config.name} for {simulator}, unless it is kept from an earlier run")
-    build = build_simulation(config, simulator, memory=memory)
+    build = build_simulation(config, simulator, memory=memory, traced=waves is not None)
     cycles = predicted.timeline.cycles
     notify(f"simulating about {cycles:,} cycles")
     factor = _TIMEOUT_FACTOR_RANDOM if memory == "axi-random" else _TIMEOUT_FACTOR
@@ -144,12 +155,26 @@ def run(
         seed=seed,
         timeout_cycles=max(_TIMEOUT_LEAST_CYCLES, factor * cycles),
         axi=behaviour(memory, config, seed),
+        waves=waves,
     )
     notify("comparing")
     verdict = _compare(image, config, state, simulation)
     evidence = _Evidence(program, config, predicted, bound, state, simulation, verdict)
     result = _judge(evidence, simulator, memory, seed, build.seconds)
-    return Run(result, reference.read_outputs(simulation.after[DRAM], image))
+    divergence = None
+    if waves is not None and simulation.trace is not None:
+        divergence = None if result.passed else _divergence(simulation.trace, evidence, memory)
+        save_run(simulation.trace, waves.window, divergence, result, image, config, simulator)
+    return Run(result, reference.read_outputs(simulation.after[DRAM], image), divergence)
+
+
+def _divergence(trace: Trace, evidence: _Evidence, memory: Memory) -> Divergence | None:
+    """Where a run that failed first went wrong."""
+    simulation, last_writer = evidence.simulation, evidence.golden.last_writer
+    found = wrong_function(trace, simulation, evidence.verdict, last_writer)
+    if found is None and memory != "axi-random":
+        return wrong_timing(simulation, evidence.program.image, evidence.config)
+    return found
 
 
 def _golden(program: Program, config: Config, seed: int) -> MachineState:

@@ -24,6 +24,14 @@ from flow.cache import SIM_BUILD
 from flow.elaborate import elaborate
 from flow.memory import Memory
 from flow.toolchain import Simulator
+from flow.waves.record import (
+    Recording,
+    Trace,
+    collect,
+    runner_environment,
+    trace_file,
+    trace_format,
+)
 from tb import memory_layout, run_files
 from tb.axi_behaviour import AxiBehaviour
 from tb.exchange import (
@@ -58,7 +66,7 @@ class Step:
         Laid into DRAM before the program; everything else there holds garbage made from ``seed``.
     seed
         Of the garbage in DRAM and buffers.
-    timeout_cycles, reset, reset_memory, actions
+    timeout_cycles, reset, reset_memory, actions, read_trace
         As in :class:`tb.exchange.ProgramRequest`.
     keep_buffers
         The buffers keep what the program before has left, instead of garbage.
@@ -79,6 +87,7 @@ class Step:
     reset: bool = False
     reset_memory: bool = False
     actions: tuple[Action, ...] = ()
+    read_trace: bool = False
     watchdog_cycles: int | None = None
     faults: MemoryFaults = NO_FAULTS
     address: int | None = None
@@ -100,6 +109,8 @@ class Simulation:
         Array of ``tb.run_files.RETIRE_RECORD``, in order of retirement.
     log
         What the simulator printed, if the run's folder was kept.
+    trace
+        Of a traced run.
     """
 
     outcome: Outcome
@@ -107,6 +118,7 @@ class Simulation:
     after: Memories
     retired: NDArray[Any]
     log: Path
+    trace: Trace | None = None
 
 
 class _RelocatedVerilator(Verilator):
@@ -119,22 +131,32 @@ class _RelocatedVerilator(Verilator):
 
 
 def build_simulation(
-    config: Config, simulator: Simulator, root: Path = SIM_BUILD, *, memory: Memory = "fast"
+    config: Config,
+    simulator: Simulator,
+    root: Path = SIM_BUILD,
+    *,
+    memory: Memory = "fast",
+    traced: bool = False,
 ) -> Build:
     """The accelerator of a configuration with its testbench, ready to run any image.
 
-    There are two kinds of builds: with the reference memory, and with a port for Python.
+    There are two kinds of builds: with the reference memory, and with a port for Python. Either
+    can be built to leave a trace, which makes it slower.
     """
     rtl = elaborate(config, root)
     names, include = ["assay_top.sv", "reference_memory.sv"], rtl.include
     if memory != "fast":
         names, include = ["assay_top.sv", "axi_port.sv"], f"`define AXI_AGENT\n{include}"
-    elif simulator == "verilator":
+    elif simulator == "verilator" and not traced:
         names.append("bare.cpp")
+    form = trace_format(simulator) if traced else None
+    if form:
+        names.append("waves.sv")
+        include = f'`define WAVES_FILE "{trace_file(form)}"\n{include}'
     files = {name: (_TB / name).read_text() for name in names}
     files |= {"accelerator.v": rtl.verilog, "accelerator.svh": include}
     words = config.dram_bytes // config.axi_bytes
-    sources = Sources(top=_TOP, files=files, parameters={"MEMORY_WORDS": words})
+    sources = Sources(top=_TOP, files=files, parameters={"MEMORY_WORDS": words}, trace=form)
     return build(sources, simulator, root)
 
 
@@ -147,9 +169,12 @@ def simulate(
     seed: int,
     timeout_cycles: int,
     axi: AxiBehaviour | None = None,
+    waves: Recording | None = None,
     root: Path = SIM_BUILD,
 ) -> Simulation:
     """Run an image. Everything the image does not fill holds garbage made from ``seed``.
+
+    With ``waves`` the build must be a traced one.
 
     Raises
     ------
@@ -158,7 +183,7 @@ def simulate(
     """
     step = Step(image=image, seed=seed, timeout_cycles=timeout_cycles, axi=axi)
     [simulation] = simulate_sequence(
-        [step], config, simulator, program, keep_unfinished=True, root=root
+        [step], config, simulator, program, keep_unfinished=True, waves=waves, root=root
     )
     return simulation
 
@@ -170,11 +195,13 @@ def simulate_sequence(
     program: Build,
     *,
     keep_unfinished: bool = False,
+    waves: Recording | None = None,
     root: Path = SIM_BUILD,
 ) -> list[Simulation]:
     """Run images one after the other, without a hardware reset between them.
 
-    With ``keep_unfinished`` the run's folder stays where a program did not complete.
+    With ``keep_unfinished`` the run's folder stays where a program did not complete. With ``waves``
+    the build must be a traced one; a window is one of the first run.
 
     Raises
     ------
@@ -195,7 +222,11 @@ def simulate_sequence(
     programs = tuple(_request(step, watchdog_cycles) for step in steps)
     request = Request(constants=constants, programs=programs)
     (folder / REQUEST_FILE).write_text(request.model_dump_json(indent=2))
-    _run_cocotb(folder, simulator, program.folder, memory_plusargs(config), steps[0].seed)
+    plusargs = memory_plusargs(config)
+    plusargs += waves.window.plusargs() if waves else []
+    traced = waves is not None
+    _run_cocotb(folder, simulator, program.folder, plusargs, steps[0].seed, traced)
+    trace = collect(folder, trace_format(simulator), waves.folder) if waves else None
     simulations = []
     for number, step in enumerate(steps):
         kept = run_files.read_kept_buffers(folder, number, config) if step.keep_buffers else {}
@@ -207,6 +238,7 @@ def simulate_sequence(
                 after=run_files.read_memories(folder, number, config),
                 retired=run_files.read_retired(folder, number),
                 log=folder / _LOG,
+                trace=trace,
             )
         )
     if not keep_unfinished or all(simulation.outcome.completed for simulation in simulations):
@@ -248,12 +280,18 @@ def _request(step: Step, watchdog_cycles: int) -> ProgramRequest:
         reset=step.reset,
         reset_memory=step.reset_memory,
         actions=step.actions,
+        read_trace=step.read_trace,
         axi=step.axi,
     )
 
 
 def _run_cocotb(
-    folder: Path, simulator: Simulator, program: Path, plusargs: list[str], seed: int
+    folder: Path,
+    simulator: Simulator,
+    program: Path,
+    plusargs: list[str],
+    seed: int,
+    traced: bool,
 ) -> None:
     runner: Runner = Icarus()
     if simulator == "verilator":
@@ -261,19 +299,25 @@ def _run_cocotb(
         plusargs = [*plusargs, *toolchain.power_up_arguments(seed)]
     results = folder / "results.xml"
     try:
-        runner.test(
-            test_module="tb.run_test",
-            hdl_toplevel=_TOP,
-            hdl_toplevel_lang="verilog",
-            build_dir=program,
-            test_dir=folder,
-            results_xml=str(results),
-            plusargs=plusargs,
-            seed=seed,
-            # Rewriting assertions takes longer than most runs, and says no more than ours do.
-            extra_env={RUN_DIRECTORY_VARIABLE: str(folder), "COCOTB_REWRITE_ASSERTION_FILES": ""},
-            log_file=folder / _LOG,
-        )
+        with runner_environment():
+            runner.test(
+                test_module="tb.run_test",
+                hdl_toplevel=_TOP,
+                hdl_toplevel_lang="verilog",
+                build_dir=program,
+                test_dir=folder,
+                results_xml=str(results),
+                plusargs=plusargs,
+                seed=seed,
+                # To Icarus it says that files are FST; to Verilator, to trace in its own way.
+                waves=traced and simulator == "icarus",
+                # Rewriting assertions takes longer than most runs, and says no more than ours do.
+                extra_env={
+                    RUN_DIRECTORY_VARIABLE: str(folder),
+                    "COCOTB_REWRITE_ASSERTION_FILES": "",
+                },
+                log_file=folder / _LOG,
+            )
         tests, failed = get_results(results)
     except (RuntimeError, SystemExit):
         # The runner exits where it finds failures under pytest, and raises where none were written.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +38,14 @@ class MachineState:
     buffers
         "activation", "weight", "parameter", "accumulator" (half 0, then half 1, vector by vector,
         int32 little-endian), "unary_table", "addition_table"; each with data and written.
+    last_writer
+        Index of the instruction that wrote a byte (memory, address) last, None if none did.
     """
 
     dram: NDArray[np.uint8]
     dram_written: NDArray[np.bool_]
     buffers: dict[str, ByteMemory]
+    last_writer: Callable[[str, int], int | None]
 
 
 def run(image: Image, config: Config, seed: int = 0) -> MachineState:
@@ -73,7 +77,8 @@ def run(image: Image, config: Config, seed: int = 0) -> MachineState:
     except AssayError as error:
         raise GoldenError(str(error)) from None
     memories = _memories(image, config, np.random.default_rng(seed))
-    access = Access(memories, RaceDetector(program, clocks))
+    races = RaceDetector(program, clocks)
+    access = Access(memories, races)
     for index, instruction in enumerate(program):
         access.index = index
         try:
@@ -84,7 +89,12 @@ def run(image: Image, config: Config, seed: int = 0) -> MachineState:
         except GoldenError as error:
             raise GoldenError(f"{describe(index, instruction)}: {error}") from None
     dram = memories.pop(Memory.DRAM)
-    return MachineState(dram.data, dram.written, {str(m): memories[m] for m in memories})
+    return MachineState(
+        dram.data,
+        dram.written,
+        {str(m): memories[m] for m in memories},
+        lambda memory, address: races.last_writer(Memory(memory), address),
+    )
 
 
 def _execute(instruction: Instruction, config: Config, access: Access) -> None:

@@ -57,6 +57,13 @@ class RaceDetector:
         self._check(index, memory, block, self._last_read, "reads")
         self._note(index, memory, size, block, self._last_write)
 
+    def last_writer(self, memory: Memory, address: int) -> int | None:
+        """Index of the instruction that wrote a byte last, in program order; None if none did."""
+        last = [
+            int(t[address]) for (written, _), t in self._last_write.items() if written is memory
+        ]
+        return max(last) - 1 if any(last) else None
+
     def _note(self, index: int, memory: Memory, size: int, block: Block, traces: Traces) -> None:
         engine = self._engine(index)
         if (memory, engine) not in traces:

@@ -19,6 +19,7 @@ from hdl.matrix import MatrixEngine
 from hdl.parameter_buffer import ParameterBuffer
 from hdl.ports import CYCLE_BITS, Axi4, AxiLite, Retirement
 from hdl.scratchpad import Scratchpad
+from hdl.trace import TraceMemory
 from hdl.vector import VectorEngine
 
 
@@ -86,6 +87,7 @@ class Accelerator(wiring.Component):
         self._connect_bus(m, control, load, store, port)
         self._connect_registers(m, csr, counters, control)
         self._connect_errors(m, errors, csr, control, load, store, port)
+        self._connect_trace(m, csr, control, counters)
         self._count(m, counters, control, load, matrix, vector, store, port)
         return m
 
@@ -117,6 +119,22 @@ class Accelerator(wiring.Component):
             csr.counter_word.eq(counters.word),
             self.interrupt.eq(csr.interrupt),
             self.cycle.eq(counters.cycle),
+        ]
+
+    def _connect_trace(self, m, csr, control, counters):
+        trace = TraceMemory(depth=self._config.trace_depth)
+        m.submodules.trace = ResetInserter(csr.start)(trace)
+        for engine in Engine:
+            for name in trace.retire[engine].signature.members:
+                m.d.comb += getattr(trace.retire[engine], name).eq(
+                    getattr(control.retired[engine], name)
+                )
+        m.d.comb += [
+            trace.cycle.eq(counters.cycle),
+            trace.select.eq(csr.trace_select),
+            csr.trace_record.eq(trace.record),
+            csr.trace_records.eq(trace.records),
+            csr.trace_dropped.eq(trace.dropped),
         ]
 
     def _connect_errors(self, m, errors, csr, control, load, store, port):

@@ -1,4 +1,7 @@
-"""The ends of buffers and of the halves of the accumulator (rule E-03)."""
+"""The ends of buffers and of the halves of the accumulator (rule E-03).
+
+An engine keeps its pace whether an access is made or not, so that the checks cost no cycle (E-10).
+"""
 
 from amaranth.hdl import Mux
 

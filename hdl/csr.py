@@ -8,6 +8,7 @@ from arch.config import Config
 from arch.isa import ErrorCode
 from arch.registers import register_map
 from hdl.ports import AxiLite
+from hdl.trace import TRACE_RECORD
 
 CSR_ADDRESS_BITS = 12
 
@@ -37,7 +38,9 @@ class Csr(wiring.Component):
     error, bus_stuck : In(1)
         For STATUS; no run starts after an error.
     error_code, error_instruction, error_address : In(ErrorCode), In(32), In(32)
-    watchdog_cycles, program_address, program_length : Out(32)
+    trace_records, trace_dropped : In(32), In(32)
+    trace_record : In(TRACE_RECORD)
+    watchdog_cycles, program_address, program_length, trace_select : Out(32)
     interrupt : Out(1)
     counter_read, counter_address : Out(1), Out(12)
     counter_word : In(32)
@@ -63,6 +66,10 @@ class Csr(wiring.Component):
                 "error_code": In(ErrorCode),
                 "error_instruction": In(32),
                 "error_address": In(32),
+                "trace_records": In(32),
+                "trace_dropped": In(32),
+                "trace_record": In(TRACE_RECORD),
+                "trace_select": Out(32),
                 "watchdog_cycles": Out(32),
                 "program_address": Out(32),
                 "program_length": Out(32),
@@ -89,6 +96,7 @@ class Csr(wiring.Component):
             self.watchdog_cycles.eq(stored["WATCHDOG_CYCLES"]),
             self.program_address.eq(stored["PROGRAM_ADDRESS"]),
             self.program_length.eq(stored["PROGRAM_LENGTH"]),
+            self.trace_select.eq(stored["TRACE_SELECT"]),
             self.interrupt.eq((interrupt_status & stored["INTERRUPT_ENABLE"]) != 0),
         ]
         status = self._run(m, pulses, interrupt_status)
@@ -97,7 +105,18 @@ class Csr(wiring.Component):
             "ERROR_INSTRUCTION": self.error_instruction,
             "ERROR_ADDRESS": self.error_address,
         }
-        self._read(m, {**stored, **errors, "STATUS": status})
+        record = self.trace_record
+        trace = {
+            "TRACE_RECORDS": self.trace_records,
+            "TRACE_DROPPED": self.trace_dropped,
+            "TRACE_ENGINE": record.engine,
+            "TRACE_INSTRUCTION": record.instruction,
+            "TRACE_START_LOW": record.start[:32],
+            "TRACE_START_HIGH": record.start[32:],
+            "TRACE_END_LOW": record.end[:32],
+            "TRACE_END_HIGH": record.end[32:],
+        }
+        self._read(m, {**stored, **errors, **trace, "STATUS": status})
         return m
 
     def _run(self, m, pulses, interrupt_status):

@@ -201,7 +201,7 @@ class Axi4(Signature):
 
 
 class Retirement(Signature):
-    """Retire port of an engine: index of the instruction that ends, and the cycle of its issue."""
+    """Retire port of an engine (R-01): the instruction that ends, and the cycle of its issue."""
 
     def __init__(self):
         super().__init__(

@@ -53,6 +53,7 @@ optional=()
 command -v iverilog >/dev/null || optional+=(iverilog)
 command -v gtkwave >/dev/null || optional+=(gtkwave)
 [ -e /usr/include/lz4.h ] || optional+=(liblz4-dev)
+[ -e /usr/include/zlib.h ] || optional+=(zlib1g-dev)
 missing=(${needed[@]+"${needed[@]}"} ${optional[@]+"${optional[@]}"})
 if [ ${#missing[@]} -gt 0 ]; then
     if may_install; then

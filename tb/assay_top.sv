@@ -13,6 +13,8 @@
 //   retire_N.bin         a record of six 32-bit words for each retired instruction: engine,
 //                        instruction, start (64 bits), end (64 bits)
 //
+// With WAVES_FILE defined, waves.sv writes a trace of that name.
+//
 // With AXI_AGENT defined, Python is the memory (axi_port.sv), and deals with its files itself.
 module assay_top #(
     parameter integer MEMORY_WORDS = 1 << 22
@@ -250,6 +252,15 @@ module assay_top #(
         dumped = 1'b1;
     end
     always @(negedge dump) dumped = 1'b0;
+
+`ifdef WAVES_FILE
+    waves waves (
+        .clk(clk),
+        .running(dut.registers.running && !reset),
+        .halt(dut.errors.halt),
+        .cycle(64'd0 | retire_cycle)
+    );
+`endif
 
     task log_retire(input [31:0] engine, input [31:0] instruction, input [63:0] start,
                     input [63:0] last);

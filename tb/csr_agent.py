@@ -9,6 +9,7 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb_bus.drivers.amba import AXI4LiteMaster, AXIBurst
 
 from arch.registers import Counter, register_map
+from tb.exchange import Trace
 
 _EVERY_BYTE = 0b1111
 
@@ -73,6 +74,22 @@ class CsrAgent:
         """Latch every counter in one cycle and read them all."""
         await self.set_fields("CONTROL", "SNAPSHOT")
         return {counter.name: await self._read_counter(counter) for counter in self._map.counters}
+
+    async def read_trace(self) -> Trace:
+        """Every record of the trace memory, and how many it dropped."""
+        records = []
+        for number in range(await self.read("TRACE_RECORDS")):
+            await self.write("TRACE_SELECT", number)
+            start, end = [
+                await self.read(f"TRACE_{edge}_LOW") | await self.read(f"TRACE_{edge}_HIGH") << 32
+                for edge in ("START", "END")
+            ]
+            engine, instruction = (
+                await self.read("TRACE_ENGINE"),
+                await self.read("TRACE_INSTRUCTION"),
+            )
+            records.append((engine, instruction, start, end))
+        return Trace(records=tuple(records), dropped=await self.read("TRACE_DROPPED"))
 
     async def _read_counter(self, counter: Counter) -> int:
         low = await self._read_word(counter.offset_bytes)

@@ -58,6 +58,8 @@ class ProgramRequest(_Message):
         Reset the reference memory with it (after BUS_STUCK).
     actions
         What to do while it runs, as far as it runs that long.
+    read_trace
+        Read the trace memory at the end; it takes longer than many runs.
     axi
         Of the memory in Python; None for the reference memory. The same kind for every program.
     """
@@ -69,6 +71,7 @@ class ProgramRequest(_Message):
     reset: bool = False
     reset_memory: bool = False
     actions: tuple[Action, ...] = ()
+    read_trace: bool = False
     axi: AxiBehaviour | None = None
 
 
@@ -100,6 +103,13 @@ class Bus(_Message):
         return not (self.open_reads or self.open_writes or self.presents)
 
 
+class Trace(_Message):
+    """The trace memory: records as (engine, instruction, start, end), and how many it dropped."""
+
+    records: tuple[tuple[int, int, int, int], ...]
+    dropped: int
+
+
 class Outcome(_Message):
     """What a run did; the contents of the memories are in files beside it.
 
@@ -113,6 +123,8 @@ class Outcome(_Message):
         The ERROR registers at the end.
     timed_out
         No interrupt came, and nobody wrote RESET.
+    trace
+        The trace memory, if it was asked for.
     bus
         The memory port at the end.
     protocol_errors
@@ -134,6 +146,7 @@ class Outcome(_Message):
     error_instruction: int
     error_address: int
     timed_out: bool
+    trace: Trace | None
     bus: Bus
     protocol_errors: int
     violations: tuple[str, ...] = ()
@@ -145,5 +158,5 @@ class Outcome(_Message):
     @property
     def completed(self) -> bool:
         """The program ended as programs should, and nobody has cause to complain."""
-        complaints = self.protocol_errors or self.outside_beats or self.unknown_words
-        return self.status["DONE"] and not self.status["ERROR"] and not complaints
+        complaints = (self.protocol_errors, self.violations, self.outside_beats, self.unknown_words)
+        return self.status["DONE"] and not self.status["ERROR"] and not any(complaints)

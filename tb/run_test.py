@@ -90,6 +90,7 @@ async def _run_program(
         error_instruction=await csr.read("ERROR_INSTRUCTION"),
         error_address=await csr.read("ERROR_ADDRESS"),
         timed_out=not ended,
+        trace=await csr.read_trace() if program.read_trace else None,
         bus=bus,
         protocol_errors=complaints[0] - protocol_errors,
         outside_beats=complaints[1] - outside_beats,

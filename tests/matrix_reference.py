@@ -164,7 +164,7 @@ def _value(byte, is_signed):
 def expected_trace(
     config: Config, program: list[Matrix], offers: dict[int, int] | None = None
 ) -> Trace:
-    """The cycles that rules T-MX-01 to T-MX-05 give; errors change none of them."""
+    """The cycles of rules T-MX-01 to T-MX-05, which errors and checks do not change (E-10)."""
     trace = Trace()
     loader_faults: dict[int, int] = {}
     row_faults: dict[int, int] = {}

@@ -110,10 +110,14 @@ def test_every_width_of_the_port_marks_the_failing_instruction(width: int) -> No
 
 
 def test_what_lies_behind_end_is_no_error() -> None:
-    """E-05: a program may end in front of memory that does not answer, or of garbage."""
+    """E-05: a program may end in front of memory that does not answer, or of garbage.
+
+    Neither is it one of the next run.
+    """
     run = run_control(
         [*loads(2), End(), ILLEGAL_OPCODE, *loads(8)],
         respond=lambda channel, address: DECERR if address >= PROGRAM_ADDRESS + 256 else OKAY,
+        runs=2,
     )
     assert run.error is None
     assert run.halted < 0
@@ -129,7 +133,9 @@ def test_a_program_without_end_is_an_error(count: int) -> None:
     assert run.halted == run.dispatches[-1] + 2
 
 
-@pytest.mark.parametrize(("address", "length"), [(PROGRAM_ADDRESS, 0), (64, 4), (255, 4), (257, 0)])
+@pytest.mark.parametrize(
+    ("address", "length"), [(PROGRAM_ADDRESS, 0), (128, 4), (255, 4), (257, 0)]
+)
 def test_a_program_that_cannot_be_fetched_is_an_error(address: int, length: int) -> None:
     """E-07: nothing is on the bus, and the run ends at once."""
     run = run_control([*loads(3), End()], address=address, length=length)
@@ -181,6 +187,8 @@ def test_a_semaphore_that_overflows_stops_the_run() -> None:
     run = run_control([*[signal] * 300, End()], cycles=6000)
     assert run.error == error_of(255, ErrorCode.SEMAPHORE_OVERFLOW)
     assert run.halted == run.retires[Engine.LOAD][255][0] + 1
+    assert max(run.dispatches) < run.halted, "E-08: nothing is dispatched"
+    assert run.axi.r[-1][0] > run.halted + BEATS_EACH, "more was there to be dispatched"
 
 
 def test_watchdog_blames_the_oldest_instruction() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from requantize_operands import hair_sums
 from vector_bench import Memories, Trace, run
 from vector_reference import (
     ADDITION_ADDRESS,
@@ -78,6 +79,54 @@ def test_bias_wraps_at_32_bits() -> None:
     fields |= {"clamp_low": -128, "clamp_high": 127, "output_address": 0, "output_row_stride": 0}
     trace = run(CONFIG, memories, [Vector(**fields, element_type=ElementType.INT8)])
     assert [value for _, value in trace.written] == [0x80, 0x7F, 0x7F, 0x80]
+
+
+def exact_memories(scales: np.ndarray, accumulators: np.ndarray) -> Memories:
+    """Accumulators [rows, lanes] without bias, whose lanes have these scales."""
+    memories = random_memories(np.random.default_rng(15))
+    memories.accumulators[0, : len(accumulators)] = accumulators
+    words = memories.parameters.view(np.uint32)[PARAMETER_ADDRESS // 4 :]
+    words[:LANES] = 0
+    words[LANES : 2 * LANES] = scales.astype(np.float32).view(np.uint32)
+    return memories
+
+
+def exact_vector(rows: int, **fields: int) -> Vector:
+    """Codes of int8 as they are."""
+    common = {"rows": rows, "n_tiles": 1, "last_n": LANES, "parameter_address": PARAMETER_ADDRESS}
+    common |= {"clamp_low": -128, "clamp_high": 127, "sum_low": -128, "sum_high": 127}
+    common |= {"output_address": 0, "output_row_stride": LANES, "element_type": ElementType.INT8}
+    return Vector(**common, **fields)
+
+
+def test_every_rounding_is_half_to_even() -> None:
+    """N-01: of the value in lane 0, of the product in lanes 1 and 2, of the integer in lane 3."""
+    rng = np.random.default_rng(16)
+    scales = np.array([2.0**-24, *2.0 ** rng.uniform(-25, -22, 2), 0.5]).astype(np.float32)
+    ties = rng.integers(-50, 50, (64, 1)) + 0.5
+    accumulators = np.rint(ties / scales.astype(np.float64))
+    accumulators[:, 0] += rng.integers(-1, 2, 64)
+    memories = exact_memories(scales, accumulators)
+    vector = exact_vector(64)
+    assert run(CONFIG, memories, [vector]).written == expected_bytes(vector, memories)
+
+
+@pytest.mark.parametrize("of_product", [False, True])
+def test_what_is_below_the_window_of_the_addition_decides(of_product: bool) -> None:
+    """N-02: bits of the terms, or of the product, of which only a sticky bit is left."""
+    sums = [found for found in hair_sums() if (abs(found[0]) == 1) == of_product]
+    for code, scale, terms in sums[:30:9]:
+        memories = exact_memories(np.ones(LANES), np.full((64, LANES), code))
+        memories.parameters[ADDITION_ADDRESS:][:1024] = terms.view(np.uint8)
+        memories.activations[:256] = np.arange(256)
+        vector = exact_vector(
+            64,
+            addition=Addition.TABLE,
+            addition_scale=int(scale.view(np.uint32)),
+            residual_row_stride=LANES,
+        )
+        trace = run(CONFIG, memories, [TABLES[1], vector])
+        assert trace.written == expected_bytes(vector, memories)
 
 
 @pytest.mark.parametrize("kind", list(Addition))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -47,7 +48,7 @@ def test_no_more_than_jobs_run_at_a_time():
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        (lambda: os.kill(os.getpid(), signal.SIGSEGV), "was killed by SIGSEGV"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "was killed by SIGKILL"),
         (lambda: os._exit(3), "exited with 3"),
     ],
 )
@@ -62,6 +63,8 @@ def test_an_exception_is_a_reason_with_a_trace_where_nobody_foresaw_it():
     assert found[0].reason.startswith("ZeroDivisionError: ")
     assert found[0].trace.startswith("Traceback")
     assert not found[0].refused
+    (exited,) = outcomes(lambda item: sys.exit("no such simulator"), [0]).values()
+    assert exited.reason.startswith("SystemExit: no such simulator (")
 
     def refuse(item: int) -> None:
         raise AssayError("does not fit")

@@ -124,6 +124,60 @@ extern "C" {
 #define ASSAY__WATCHDOG_CYCLES__VALUE_bw 32
 #define ASSAY__WATCHDOG_CYCLES__VALUE_reset 0x10000
 
+// reg - assay.TRACE_RECORDS
+#define ASSAY__TRACE_RECORDS__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_RECORDS__VALUE_bp 0
+#define ASSAY__TRACE_RECORDS__VALUE_bw 32
+#define ASSAY__TRACE_RECORDS__VALUE_reset 0x0
+
+// reg - assay.TRACE_DROPPED
+#define ASSAY__TRACE_DROPPED__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_DROPPED__VALUE_bp 0
+#define ASSAY__TRACE_DROPPED__VALUE_bw 32
+#define ASSAY__TRACE_DROPPED__VALUE_reset 0x0
+
+// reg - assay.TRACE_SELECT
+#define ASSAY__TRACE_SELECT__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_SELECT__VALUE_bp 0
+#define ASSAY__TRACE_SELECT__VALUE_bw 32
+#define ASSAY__TRACE_SELECT__VALUE_reset 0x0
+
+// reg - assay.TRACE_ENGINE
+#define ASSAY__TRACE_ENGINE__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_ENGINE__VALUE_bp 0
+#define ASSAY__TRACE_ENGINE__VALUE_bw 32
+#define ASSAY__TRACE_ENGINE__VALUE_reset 0x0
+
+// reg - assay.TRACE_INSTRUCTION
+#define ASSAY__TRACE_INSTRUCTION__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_INSTRUCTION__VALUE_bp 0
+#define ASSAY__TRACE_INSTRUCTION__VALUE_bw 32
+#define ASSAY__TRACE_INSTRUCTION__VALUE_reset 0x0
+
+// reg - assay.TRACE_START_LOW
+#define ASSAY__TRACE_START_LOW__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_START_LOW__VALUE_bp 0
+#define ASSAY__TRACE_START_LOW__VALUE_bw 32
+#define ASSAY__TRACE_START_LOW__VALUE_reset 0x0
+
+// reg - assay.TRACE_START_HIGH
+#define ASSAY__TRACE_START_HIGH__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_START_HIGH__VALUE_bp 0
+#define ASSAY__TRACE_START_HIGH__VALUE_bw 32
+#define ASSAY__TRACE_START_HIGH__VALUE_reset 0x0
+
+// reg - assay.TRACE_END_LOW
+#define ASSAY__TRACE_END_LOW__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_END_LOW__VALUE_bp 0
+#define ASSAY__TRACE_END_LOW__VALUE_bw 32
+#define ASSAY__TRACE_END_LOW__VALUE_reset 0x0
+
+// reg - assay.TRACE_END_HIGH
+#define ASSAY__TRACE_END_HIGH__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_END_HIGH__VALUE_bp 0
+#define ASSAY__TRACE_END_HIGH__VALUE_bw 32
+#define ASSAY__TRACE_END_HIGH__VALUE_reset 0x0
+
 // reg - assay.ROWS
 #define ASSAY__ROWS__VALUE_bm 0xffffffff
 #define ASSAY__ROWS__VALUE_bp 0
@@ -188,6 +242,11 @@ extern "C" {
 #define ASSAY__READ_WINDOW_BEATS__VALUE_bm 0xffffffff
 #define ASSAY__READ_WINDOW_BEATS__VALUE_bp 0
 #define ASSAY__READ_WINDOW_BEATS__VALUE_bw 32
+
+// reg - assay.TRACE_DEPTH
+#define ASSAY__TRACE_DEPTH__VALUE_bm 0xffffffff
+#define ASSAY__TRACE_DEPTH__VALUE_bp 0
+#define ASSAY__TRACE_DEPTH__VALUE_bw 32
 
 // reg - assay.cycles
 #define ASSAY__CYCLES__VALUE_bm 0xffffffffffffffff
@@ -461,7 +520,16 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t ERROR_INSTRUCTION;
     uint32_t ERROR_ADDRESS;
     uint32_t WATCHDOG_CYCLES;
-    uint8_t RESERVED_50_7f[0x30];
+    uint32_t TRACE_RECORDS;
+    uint32_t TRACE_DROPPED;
+    uint32_t TRACE_SELECT;
+    uint32_t TRACE_ENGINE;
+    uint32_t TRACE_INSTRUCTION;
+    uint32_t TRACE_START_LOW;
+    uint32_t TRACE_START_HIGH;
+    uint32_t TRACE_END_LOW;
+    uint32_t TRACE_END_HIGH;
+    uint8_t RESERVED_74_7f[0xc];
     uint32_t ROWS;
     uint32_t COLS;
     uint32_t ACTIVATION_BUFFER_BYTES;
@@ -475,7 +543,8 @@ typedef struct __attribute__ ((__packed__)) {
     uint32_t MAX_OUTSTANDING_READS;
     uint32_t MAX_OUTSTANDING_WRITES;
     uint32_t READ_WINDOW_BEATS;
-    uint8_t RESERVED_b4_3ff[0x34c];
+    uint32_t TRACE_DEPTH;
+    uint8_t RESERVED_b8_3ff[0x348];
     uint64_t cycles;
     uint64_t instructions;
     uint64_t load_instructions;

@@ -103,8 +103,8 @@ class Display:
 
 def print_regression(found: Regression, to: Console) -> None:
     """The slowest runs, an entry for each failure, totals."""
-    by_seconds = sorted(found.runs, key=lambda run: -run.seconds)
-    to.print(_slowest(by_seconds[:_SLOWEST]))
+    if by_seconds := sorted(found.runs, key=lambda run: -run.seconds):
+        to.print(_slowest(by_seconds[:_SLOWEST]))
     for run in found.having("failed"):
         text = escape(f"{run.point.title}: {run.reason}; again with: {run.point.command}")
         to.print(f"[red]FAIL[/red] {text}", soft_wrap=True)

@@ -117,7 +117,7 @@ def _work(call: Callable[[Item], Value], item: Item, sender: Connection) -> None
         outcome = call(item)
     except (AssayError, CompilerError, SimulationError) as error:
         outcome = Lost(str(error), refused=isinstance(error, AssayError))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
         outcome = Lost(reason, trace=traceback.format_exc())

@@ -1,0 +1,62 @@
+"""A fault of a component and the test of its bench that notices it; how Verilog is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from component_simulator import Fault
+
+
+@dataclass(frozen=True)
+class Change:
+    """A regular expression for lines of Verilog, and what is put in place of each match."""
+
+    pattern: str
+    replacement: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """A test that passes, and fails with a fault.
+
+    Attributes
+    ----------
+    bench, arguments
+        The test's function, and what it is called with.
+    fault
+        What breaks the component that the test is about.
+    """
+
+    bench: Callable[..., None]
+    arguments: tuple[Any, ...]
+    fault: Fault
+
+
+def case(bench: Callable[..., None], *arguments: Any, change: Change, module: str = "") -> Case:
+    """``module`` is the path below the component that the bench simulates."""
+    fault = Fault(module, change.pattern, change.replacement, change.count)
+    return Case(bench, arguments, fault)
+
+
+def assigned(signal: str, expression: str) -> Change:
+    r"""Another expression for a signal; ``\2`` is the one that it has."""
+    return Change(rf"^  assign ({signal} ?) = (.*);$", rf"  assign \1 = {expression};")
+
+
+def loaded(register: str, expression: str) -> Change:
+    r"""Another value for a register at each clock; ``\2`` is the one that it takes."""
+    return Change(rf"^    ({register} ?) <= (.*);$", rf"    \1 <= {expression};")
+
+
+def without_reset(register: str) -> Change:
+    """The register keeps what it starts with until something else sets it."""
+    resets = r"(?:    if \((?:rst|reset)\) begin\n      \2  = [^;]*;\n    end\n)+"
+    return Change(rf"(?s)^(    {register} ? <= (\\\$\d+) ;.*?){resets}", r"\1")
+
+
+def always(cycle: int) -> bool:
+    """Ready in every cycle."""
+    return True
