@@ -26,9 +26,11 @@ from flow.memory import check_memory
 from flow.regress.command import regress_command
 from flow.run import Program, compile_workload, predict_program, run
 from flow.simulate import SimulationError
+from flow.timelines import write_timelines
 from flow.toolchain import check_simulator
 from flow.waves import last
 from flow.waves.record import EVERYTHING, LAST_RUN, Recording, parse_window
+from model.timeline import predict
 from workloads import registry
 
 IMAGE_SUFFIX = ".assay"
@@ -75,6 +77,10 @@ def run_command(
     outputs: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Write what the RTL computed here.")
     ] = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what engines did, for Perfetto or Chrome."),
+    ] = None,
     waves: Annotated[
         str | None,
         typer.Option(metavar="[FROM:TO]", help="Record waveforms, of these cycles or of all."),
@@ -86,7 +92,7 @@ def run_command(
     memory_kind = check_memory(memory)
     recording = None if waves is None else Recording(parse_window(waves), LAST_RUN)
     messages = report.console(stderr=True)
-    for path in (json, outputs):
+    for path in (json, outputs, timeline):
         check_writable(path)
     program = _program(workload, chosen, seed, inputs)
     finished = run(
@@ -102,6 +108,8 @@ def run_command(
         json.write_text(finished.result.model_dump_json(indent=2) + "\n")
     if outputs is not None:
         np.savez(outputs, allow_pickle=False, **finished.outputs)
+    if timeline is not None:
+        write_timelines(timeline, program.image, finished.retired, predict(program.image, chosen))
     again = ["assay", "run", workload, "--config", config]
     again += [part for change in changes or [] for part in ("--set", change)]
     again += ["--sim", sim, "--memory", memory, "--seed", str(seed)]

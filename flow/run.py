@@ -58,13 +58,21 @@ class Program:
 
 @dataclass(frozen=True)
 class Run:
-    """A result, and the outputs as the RTL computed them, by tensor name.
+    """A result, and what it does not hold.
 
-    ``divergence`` says where a traced run first went wrong.
+    Attributes
+    ----------
+    outputs
+        As the RTL computed them, by tensor name.
+    retired
+        Array of ``tb.run_files.RETIRE_RECORD``, in order of retirement.
+    divergence
+        Where a traced run first went wrong.
     """
 
     result: Result
     outputs: dict[str, NDArray[np.generic]]
+    retired: NDArray[np.void]
     divergence: Divergence | None = None
 
 
@@ -165,7 +173,8 @@ def run(
     if waves is not None and simulation.trace is not None:
         divergence = None if result.passed else _divergence(simulation.trace, evidence, memory)
         save_run(simulation.trace, waves.window, divergence, result, image, config, simulator)
-    return Run(result, reference.read_outputs(simulation.after[DRAM], image), divergence)
+    outputs = reference.read_outputs(simulation.after[DRAM], image)
+    return Run(result, outputs, simulation.retired, divergence)
 
 
 def _divergence(trace: Trace, evidence: _Evidence, memory: Memory) -> Divergence | None:
