@@ -4,6 +4,7 @@ WORKLOAD ?= gemm:128x768x768
 CONFIG ?= base
 SIM ?= verilator
 SEED ?= 0
+MEMORY ?= fast
 
 READY := .venv/.ready
 ASSAY := .venv/bin/assay
@@ -13,9 +14,9 @@ PYTHON := .venv/bin/python
 .PHONY: help setup run test sim waves bench regress correlate docs lint clean
 
 help: ## list the targets
-	@echo "variables of sim and bench: WORKLOAD=$(WORKLOAD) CONFIG=$(CONFIG) SIM=$(SIM) SEED=$(SEED)"
+	@echo "WORKLOAD=$(WORKLOAD) CONFIG=$(CONFIG) SIM=$(SIM) MEMORY=$(MEMORY) SEED=$(SEED)"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+		printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 setup: $(READY) ## make .venv, and install what the machine lacks where permitted
 
@@ -28,9 +29,9 @@ run: $(READY) ## real MiniLM weights through RTL: bit-exact, every counter again
 test: $(READY) ## every test, on two processes
 	$(PYTHON) -m pytest -n 2
 
-sim: $(READY) ## one simulation: WORKLOAD= CONFIG= SIM=verilator|icarus SEED= WAVES=1|FROM:TO
-	$(ASSAY) run "$(WORKLOAD)" --config "$(CONFIG)" --sim "$(SIM)" --seed "$(SEED)" \
-		$(if $(WAVES),--waves "$(patsubst 1,all,$(WAVES))")
+sim: $(READY) ## one simulation: WORKLOAD= CONFIG= SIM= MEMORY= SEED= WAVES=1|FROM:TO
+	$(ASSAY) run "$(WORKLOAD)" --config "$(CONFIG)" --sim "$(SIM)" --memory "$(MEMORY)" \
+		--seed "$(SEED)" $(if $(WAVES),--waves "$(patsubst 1,all,$(WAVES))")
 
 waves: $(READY) ## GTKWave on the last simulation with WAVES
 	$(ASSAY) waves
@@ -49,7 +50,7 @@ correlate: $(READY) ## model against RTL: SUITE=correlate or a TOML file; page i
 docs: $(READY) ## reference pages from the contract: docs/generated, sim_build/docs
 	$(ASSAY) docs --html sim_build/docs
 
-lint: $(READY) ## formatting, linting and types
+lint: $(READY) ## formatting, linting, types, stale documents
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy

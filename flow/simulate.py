@@ -293,8 +293,10 @@ def _run_cocotb(
     seed: int,
     traced: bool,
 ) -> None:
-    runner: Runner = Icarus()
-    if simulator == "verilator":
+    runner: Runner
+    if simulator == "icarus":
+        runner = Icarus()
+    else:
         runner = _RelocatedVerilator()
         plusargs = [*plusargs, *toolchain.power_up_arguments(seed)]
     results = folder / "results.xml"

@@ -1,4 +1,9 @@
-"""A fault of a component and the test of its bench that notices it; how Verilog is broken."""
+"""A fault of a component and the test of its bench that notices it; how Verilog is broken.
+
+Patterns hold on to names that the hardware description gives, and to widths, but not to the numbers
+of signals without a name. Where the hardware changes so that a pattern finds another number of
+places, the case is an error.
+"""
 
 from __future__ import annotations
 

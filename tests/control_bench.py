@@ -38,6 +38,8 @@ class Run:
     axi: Trace
     dispatches: list[int] = field(default_factory=list)
     issues: dict[Engine, list[int]] = field(default_factory=lambda: defaultdict(list))
+    indices: dict[Engine, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Of the instructions issued"""
     retires: dict[Engine, list[tuple[int, int, int]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -133,6 +135,7 @@ class _Engine:
     def observe(self, ctx: Any, cycle: int, run: Run) -> None:
         if ctx.get(self._issue.valid) and ctx.get(self._issue.ready):
             run.issues[self._engine].append(cycle)
+            run.indices[self._engine].append(ctx.get(self._issue.index))
             self._ends.append(cycle + self._duration(self._engine, self._issued))
             self._issued += 1
 

@@ -15,6 +15,7 @@ import test_matrix_engine
 import test_registers
 import test_run_registers
 import test_semaphores
+import test_trace
 import test_vector_engine
 import test_watchdog
 from component_faults import Case, Change, always, assigned, case, loaded, without_reset
@@ -106,7 +107,7 @@ ISSUE = {
         change=Change(r"! semaphores__lacks;", "1'b1;"),
     ),
     "issue: the start that is told is a cycle late": case(
-        test_frontend.test_retire_port_tells_index_and_start,
+        test_frontend.test_issue_and_retire_port_tell_the_index_and_the_latter_the_start,
         module="control.issue_load",
         change=Change(r"\[71:32\] = cycle;", "[71:32] = cycle + 1;"),
     ),
@@ -161,6 +162,16 @@ REGISTERS = {
         test_axi.test_an_address_once_presented_is_held_until_accepted,
         change=loaded("held", "1'b0"),
     ),
+    "trace memory: of two in a cycle MATRIX comes before LOAD": case(
+        test_trace.test_records_are_kept_in_order_and_those_without_room_are_counted,
+        *(64, 0.2),
+        change=Change(r"if \(left\[0\]\)", "if (left[0] & ~left[1])"),
+    ),
+    "trace memory: what finds its queue full is not counted": case(
+        test_trace.test_records_are_kept_in_order_and_those_without_room_are_counted,
+        *(7, 0.9),
+        change=Change(r"w_rdy \? 5'h00 : \S+ ;", "5'h00;"),
+    ),
 }
 
 ERRORS = {
@@ -194,7 +205,6 @@ ERRORS = {
 }
 
 CONTROL_FAULTS: dict[str, Case] = {**FRONT_END, **ISSUE, **REGISTERS, **ERRORS}
-
 
 RESETS_REMOVED: dict[str, Case] = {
     "beat walker: walked": case(
@@ -244,6 +254,9 @@ RESETS_REMOVED: dict[str, Case] = {
         test_run_registers.test_start_runs_until_finished_and_then_interrupts,
         module="csr",
         change=without_reset("interrupt_status"),
+    ),
+    "trace memory: records": case(
+        test_trace.test_a_record_that_is_not_kept_reads_as_zero, change=without_reset("records")
     ),
     "error unit: halt": case(
         test_an_error_halts_from_the_next_cycle_on_and_the_run_ends_when_the_bus_is_quiet,

@@ -148,7 +148,7 @@ def test_a_second_run_is_like_the_first() -> None:
     )
 
 
-def test_retire_port_tells_index_and_start() -> None:
+def test_issue_and_retire_port_tell_the_index_and_the_latter_the_start() -> None:
     """Section 9."""
     program = program_of(Engine.LOAD, Engine.STORE, Engine.LOAD, Engine.MATRIX)
     run = run_control(program, duration=lambda engine, index: 40 - 30 * index)
@@ -157,3 +157,5 @@ def test_retire_port_tells_index_and_start() -> None:
     assert [index for _, index, _ in run.retires[Engine.MATRIX]] == [3]
     for engine, entries in run.retires.items():
         assert [start for *_, start in entries] == run.issues[engine]
+    told = {engine: [index for _, index, _ in run.retires[engine]] for engine in run.retires}
+    assert run.indices == told

@@ -193,18 +193,40 @@ def test_a_semaphore_that_overflows_stops_the_run() -> None:
 
 def test_watchdog_blames_the_oldest_instruction() -> None:
     """E-06: in flight, or waiting for one that never ends; not one that is done."""
-    limit = 150
     matrix, store = instruction(Engine.MATRIX), instruction(Engine.STORE, wait_matrix=1)
     for program in ([*loads(2), matrix, *loads(1)], [*loads(2), store, matrix, *loads(1)]):
         run = run_control(
             [*program, End()],
             duration=lambda engine, index: NEVER if engine is Engine.MATRIX else 5,
-            watchdog_cycles=limit,
+            watchdog_cycles=150,
         )
         assert run.error == error_of(2, ErrorCode.WATCHDOG)
-        issued = [cycle for cycles in run.issues.values() for cycle in cycles]
-        retired = [cycle for cycle, *_ in run.retires[Engine.LOAD]]
-        assert run.halted == max(*run.dispatches, *issued, *retired) + limit + 1
+
+
+def test_watchdog_counts_from_the_last_dispatch_issue_or_retirement() -> None:
+    """E-06"""
+    limit = 150
+    matrix, behind = instruction(Engine.MATRIX), instruction(Engine.MATRIX, wait_load=1)
+    signal = instruction(Engine.LOAD, signal=1 << Engine.MATRIX)
+    for last, program in (
+        ("dispatch", [matrix, *loads(1), matrix]),
+        ("issue", [signal, behind]),
+        ("retirement", [matrix, *loads(1)]),
+    ):
+        run = run_control(
+            [*program, End()],
+            duration=lambda engine, index, last=last: (
+                NEVER if engine is Engine.MATRIX else 1 if last == "dispatch" else 50
+            ),
+            watchdog_cycles=limit,
+        )
+        events = {
+            "dispatch": max(run.dispatches),
+            "issue": max(cycle for cycles in run.issues.values() for cycle in cycles),
+            "retirement": max(cycle for cycle, *_ in run.retires[Engine.LOAD]),
+        }
+        assert max(events, key=lambda name: events[name]) == last
+        assert run.halted == events[last] + limit + 1
 
 
 def test_watchdog_blames_what_would_be_dispatched_next() -> None:

@@ -157,6 +157,21 @@ def test_ledger_and_counters_of_the_trace_are_those_of_the_run(whole):
         assert trace.at(path, [whole.about["end"]]) == [result.counters[name]]
 
 
+def test_heads_of_queues_and_instructions_in_flight_are_those_of_the_program(whole):
+    program = compile_workload(load(NAME, 0), TINY).image.program
+    trace, start, end = whole.trace, whole.about["start"], whole.about["end"]
+    times = list(range(start, end))
+    for engine in Engine:
+        own = [index for index, each in enumerate(program) if each.engine is engine]
+        scope = f"assay_top.waves.{engine.name.lower()}"
+        heads = list(
+            zip(*(trace.at(f"{scope}.{n}", times) for n in ("next", "opcode")), strict=True)
+        )
+        assert set(heads) == {(0xFFFF_FFFF, 0xFF), *((i, int(program[i].OPCODE)) for i in own)}
+        flying = [value for value in trace.at(f"{scope}.current", times) if value != 0xFFFF_FFFF]
+        assert list(dict.fromkeys(flying)) == own
+
+
 def test_recording_changes_no_cycle(windowed):
     plain = run_named(NAME, TINY, simulator=windowed.simulator)
     result = windowed.run.result

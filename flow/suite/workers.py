@@ -119,7 +119,8 @@ def _work(call: Callable[[Item], Value], item: Item, sender: Connection) -> None
         outcome = Lost(str(error), refused=isinstance(error, AssayError))
     except (Exception, SystemExit) as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+        said = " ".join(str(error).split())
+        reason = f"{type(error).__name__}: {said} ({place.filename}:{place.lineno})"
         outcome = Lost(reason, trace=traceback.format_exc())
     sender.send(outcome)
 
