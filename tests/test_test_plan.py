@@ -24,7 +24,7 @@ def rows(text: str) -> list[tuple[str, str, str]]:
     return found
 
 
-def tests_of(module: str) -> set[str]:
+def named_tests(module: str) -> set[str]:
     """Names of the test functions of a module; empty where there is no such module."""
     path = ROOT / "tests" / f"{module}.py"
     if not path.is_file():
@@ -51,7 +51,7 @@ def test_row_names_tests_that_exist(row):
     assert tests, f"'{what}' names no test"
     assert _TEST.sub("", named).strip(" ,") == "", f"'{what}' names something that is no test"
     for module, function in tests:
-        found = tests_of(module)
+        found = named_tests(module)
         assert found, f"there is no test in tests/{module}.py"
         assert not function or function in found, f"tests/{module}.py has no {function}"
 

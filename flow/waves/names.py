@@ -85,6 +85,7 @@ def _find(config: Config) -> Iterator[tuple[str, Name]]:
     # Amaranth is slow to import and needed only where nothing is cached.
     from amaranth.hdl import Fragment
     from amaranth.hdl._ir import PortDirection
+    from amaranth.hdl._mem import MemoryInstance
 
     from hdl.accelerator import Accelerator
 
@@ -107,7 +108,9 @@ def _find(config: Config) -> Iterator[tuple[str, Name]]:
                 yield from _names(_owner(info, _spell(path)), info.name[1:], name, signal)
     for signal, fragment in design.signal_lca.items():
         info = design.fragments[fragment]
-        if id(signal) not in owned and signal in info.signal_names:
+        # A memory is no module of its own: what only it knows is nowhere.
+        here = signal in info.signal_names and not isinstance(fragment, MemoryInstance)
+        if here and id(signal) not in owned:
             name = info.signal_names[signal]
             yield from _names(_owner(info, name), info.name[1:], name, signal)
 
