@@ -297,6 +297,10 @@ def check_end(image: Image, simulation: Simulation) -> list[str]:
         failures.append(f"the run ended with the bus at work: {outcome.bus}: see {simulation.log}")
     if outcome.unknown_words:
         failures.append(f"{outcome.unknown_words} words of the memories hold an X")
+    if outcome.unknown_cycles:
+        failures.append(
+            f"interrupt, a handshake or the retire port was X in {outcome.unknown_cycles} cycles"
+        )
     return failures
 
 

@@ -41,6 +41,8 @@ module assay_top #(
     wire presents  /*verilator public_flat_rd*/;
     // Words that held an X in the last dump.
     integer unknown_words  /*verilator public_flat_rd*/;
+    // Cycles with an X on what others act on: interrupt, handshakes, retirements.
+    reg [31:0] unknown_cycles  /*verilator public_flat_rd*/ = 32'd0;
 
     reg csr_awvalid  /*verilator public_flat_rw*/ = 1'b0;
     wire csr_awready  /*verilator public_flat_rd*/;
@@ -234,6 +236,15 @@ module assay_top #(
     task dump_word_check(input unknown);
         if (unknown === 1'bx) unknown_words = unknown_words + 1;
     endtask
+
+    wire unknown_now = ^{
+        interrupt, csr_awready, csr_wready, csr_bvalid, csr_arready, csr_rvalid,
+        arvalid, rready, awvalid, wvalid, bready,
+        load_retired, matrix_retired, vector_retired, store_retired
+    };
+
+    always @(posedge clk)
+        if (!reset && unknown_now === 1'bx) unknown_cycles <= unknown_cycles + 32'd1;
 
     always @(posedge dump) begin
         unknown_words = 0;

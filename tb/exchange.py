@@ -135,6 +135,8 @@ class Outcome(_Message):
         Beats beyond the image's memory, which were answered DECERR.
     unknown_words
         Words of the memories that held an X at the end (4-state simulators).
+    unknown_cycles
+        Cycles since power-up with an X on the interrupt, a handshake or the retire port.
     simulated_cycles, run_seconds
         Cycles the simulator ran from START to the end, and the wall-clock time of that.
     """
@@ -152,11 +154,15 @@ class Outcome(_Message):
     violations: tuple[str, ...] = ()
     outside_beats: int
     unknown_words: int
+    unknown_cycles: int
     simulated_cycles: int
     run_seconds: float
 
     @property
     def completed(self) -> bool:
         """The program ended as programs should, and nobody has cause to complain."""
-        complaints = (self.protocol_errors, self.violations, self.outside_beats, self.unknown_words)
+        complaints = (
+            *(self.protocol_errors, self.violations, self.outside_beats),
+            *(self.unknown_words, self.unknown_cycles),
+        )
         return self.status["DONE"] and not self.status["ERROR"] and not any(complaints)

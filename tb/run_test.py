@@ -95,6 +95,7 @@ async def _run_program(
         protocol_errors=complaints[0] - protocol_errors,
         outside_beats=complaints[1] - outside_beats,
         unknown_words=int(top.unknown_words.value),
+        unknown_cycles=int(top.unknown_cycles.value),
         simulated_cycles=simulated_cycles,
         run_seconds=run_seconds,
     )

@@ -97,6 +97,7 @@ def assert_clean(simulation: Simulation) -> None:
     assert outcome.bus.idle, outcome.bus
     assert outcome.protocol_errors == 0
     assert outcome.unknown_words == 0
+    assert outcome.unknown_cycles == 0
     for engine, states in register_map().ledger_states.items():
         counts = [outcome.counters[ledger_counter(Engine(engine), state)] for state in states]
         assert sum(counts) == outcome.counters["cycles"], engine

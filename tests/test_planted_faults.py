@@ -58,7 +58,8 @@ def _miss_first_event(match: re.Match[str]) -> str:
     total, name, event = match.groups()
     return (
         f"reg missed_{name} = 1'b0;\n"
-        f"  always @(posedge clk) if (enable && {event} != 0) missed_{name} <= 1'b1;\n"
+        # What starts unknown may look like an event before the reset.
+        f"  always @(posedge clk) missed_{name} <= !rst && (missed_{name} || enable && {event});\n"
         f"  assign {total} = {name} + ({_awake(name)} && !missed_{name} ? 1'b0 : {event});"
     )
 
@@ -199,23 +200,23 @@ def test_a_cycle_missed_in_the_ledger_is_found(wake, assay_run):
 
 
 @pytest.mark.parametrize(
-    ("semaphore", "workload", "what"),
+    ("semaphore", "workload"),
     [
-        # MATRIX, which VECTOR waits for too, waits for a later LOAD: only the ledger can show it.
-        ("load_to_vector", "gemm:64x4x256", "ledger of vector: wait_load measured 0, predicted "),
-        ("load_to_matrix", "gemm:64x4x256", "dram byte "),
-        ("matrix_to_vector", "gemm:64x4x256", "dram byte "),
-        ("vector_to_matrix", "gemm:64x4x256", "dram byte "),
-        ("vector_to_store", "gemm:64x4x256", "dram byte "),
-        ("store_to_vector", "gemm:64x4x256", "dram byte "),
-        ("matrix_to_load", "gemm:40x256x128", "dram byte "),
+        ("load_to_vector", "gemm:64x4x256"),
+        ("load_to_matrix", "gemm:64x4x256"),
+        ("matrix_to_vector", "gemm:64x4x256"),
+        ("vector_to_matrix", "gemm:64x4x256"),
+        ("vector_to_store", "gemm:64x4x256"),
+        ("store_to_vector", "gemm:64x4x256"),
+        ("matrix_to_load", "gemm:40x256x128"),
     ],
 )
-def test_a_semaphore_that_is_not_waited_for_is_found(wake, assay_run, semaphore, workload, what):
+def test_a_semaphore_that_is_not_waited_for_is_found(wake, assay_run, semaphore, workload):
+    """Taken all the same it falls below zero, which hardware itself takes for an overflow."""
     wake(semaphore)
     status, failures, _ = assay_run(workload)
     assert status == 1
-    assert any(failure.startswith(what) for failure in failures), failures
+    assert failures[0].startswith("hardware stopped the program: semaphore overflow"), failures
 
 
 WAITED = "gemm:24x64x80"
