@@ -88,12 +88,11 @@ def _bare_khz(step: Step, config: Config, build: Build) -> float:
 
 
 def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+    description = Path("/proc/cpuinfo")
+    if description.is_file():
+        for line in description.read_text().splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()
 
 
