@@ -22,6 +22,8 @@ CONFIG_DIR = Path(__file__).resolve().parent.parent / "configs"
 ACCUMULATOR_HALVES = 2
 ACTIVATION_BANKS = 4
 WEIGHT_BANKS = 2
+INDEX_ENTRIES = 1024
+"""B-09: 32-bit numbers of the index buffer."""
 
 _TIMING_ONLY = frozenset({"dram_latency_cycles", "dram_bytes_per_cycle", "dram_mib"})
 """Fields of the reference memory: they change cycles, not RTL."""

@@ -24,7 +24,7 @@ class Engine(enum.IntEnum):
 class Opcode(enum.IntEnum):
     """What an instruction does. Values 0x1_ are LOAD's, 0x2_ MATRIX's, 0x3_ VECTOR's, 0x4_ STORE's.
 
-    Room is left in each group: gather (LOAD), row reductions and pooling (VECTOR).
+    Room is left in each group, such as for pooling (VECTOR).
     """
 
     END = 0x01
@@ -32,6 +32,7 @@ class Opcode(enum.IntEnum):
     MATRIX = 0x20
     VECTOR = 0x30
     TABLE = 0x31
+    SCALE = 0x32
     STORE = 0x40
 
     @property
@@ -41,11 +42,12 @@ class Opcode(enum.IntEnum):
 
 
 class Buffer(enum.IntEnum):
-    """A scratchpad that a DMA or VECTOR instruction addresses."""
+    """A memory that a DMA or VECTOR instruction addresses."""
 
     ACTIVATION = 0
     WEIGHT = 1
     PARAMETER = 2
+    INDEX = 3
 
 
 class ErrorCode(enum.IntEnum):
@@ -65,23 +67,70 @@ class ErrorCode(enum.IntEnum):
 
 
 class ElementType(enum.IntEnum):
-    """Type of a tensor element in buffers and DRAM."""
+    """Type of a tensor element in buffers and DRAM. VECTOR writes no INT32; indices have it."""
 
     INT8 = 0
     UINT8 = 1
     INT16 = 2
+    INT32 = 3
 
     @property
     def bytes(self) -> int:
-        return 2 if self is ElementType.INT16 else 1
+        return (1, 1, 2, 4)[self]
 
     @property
     def low(self) -> int:
-        return {0: -128, 1: 0, 2: -32768}[self]
+        return (-128, 0, -(1 << 15), -(1 << 31))[self]
 
     @property
     def high(self) -> int:
-        return {0: 127, 1: 255, 2: 32767}[self]
+        return (127, 255, (1 << 15) - 1, (1 << 31) - 1)[self]
+
+
+class Source(enum.IntEnum):
+    """Where VECTOR takes ``x`` from: accumulators, or elements of the activation buffer."""
+
+    ACCUMULATOR = 0
+    INT8 = 1
+    UINT8 = 2
+    INT16 = 3
+
+    @property
+    def bytes(self) -> int:
+        """Of an element in the activation buffer; 0 where it is an accumulator."""
+        return (0, 1, 1, 2)[self]
+
+
+class Operation(enum.IntEnum):
+    """How VECTOR makes the value ``v`` that it scales (I-04)."""
+
+    DIRECT = 0
+    MULTIPLY = 1
+    CENTRE = 2
+    EXPONENT = 3
+
+
+class Destination(enum.IntEnum):
+    """Where VECTOR writes."""
+
+    ACTIVATION = 0
+    WEIGHT = 1
+    NONE = 2
+
+
+class Statistic(enum.IntEnum):
+    """What VECTOR keeps of each row (I-04)."""
+
+    NONE = 0
+    MAXIMUM = 1
+    SUM = 2
+
+
+class RowFunction(enum.IntEnum):
+    """How SCALE makes a row's scale of its statistics (I-07)."""
+
+    RECIPROCAL = 0
+    INVERSE_SQUARE_ROOT = 1
 
 
 class Addition(enum.IntEnum):
@@ -96,11 +145,11 @@ class Table(enum.IntEnum):
     """Which lookup memory TABLE fills."""
 
     UNARY = 0
-    ADDITION = 1
+    WIDE = 1
 
     @property
     def words(self) -> int:
-        """32-bit words: 256 int8 entries four to a word, or 256 float32."""
+        """32-bit words: 256 bytes four to a word, or 256 words (B-07)."""
         return 64 if self is Table.UNARY else 256
 
 
@@ -151,6 +200,8 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         *_DMA,
         Field("pad_bytes", 12, doc="bytes of pad_value written after each run"),
         Field("pad_value", 8, doc="the byte that pads"),
+        Field("gather", 1, doc="run r starts at the row that index r names, instead of row r"),
+        Field("index_address", 10, doc="entry of the index buffer for run 0"),
     ),
     Opcode.STORE: (*HEADER, *_DMA),
     Opcode.MATRIX: (
@@ -181,7 +232,8 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         Field("weight_zero_point", 9, signed=True, doc="subtracted from each weight"),
         Field("weight_zero_row", 1, doc="each n tile starts with a row of C zero points"),
         Field("weight_transposed", 1, doc="load column by column from rows of n"),
-        Field("weight_column_stride", 20, doc="bytes from n to n where transposed"),
+        Field("weight_row_major", 1, doc="load row by row from rows of k"),
+        Field("weight_stride", 20, doc="bytes from n to n where transposed, k to k if row-major"),
         Field("accumulator_address", 12, doc="vector index of the first accumulator in its half"),
         Field("accumulator_half", 1, doc="the half that MATRIX works in"),
         Field("accumulate", 1, doc="add to what the accumulators hold, else overwrite"),
@@ -190,23 +242,43 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         *HEADER,
         Field("accumulator_address", 12, doc="vector index of the first accumulator in its half"),
         Field("accumulator_half", 1, doc="the half that VECTOR works in"),
-        Field("rows", 16, doc="accumulator vectors of an n tile, 1 up"),
+        Field("rows", 16, doc="vectors of an n tile, 1 up"),
         Field("n_tiles", 12, doc="n tiles, 1 up"),
         Field("last_n", 7, doc="valid lanes of the last n tile, 1 to cols"),
+        Field("source", 2, doc="see Source"),
+        Field("source_zero_point", 9, signed=True, doc="subtracted from each source element"),
+        Field("source_address", 24, doc="byte address of the first source element"),
+        Field("source_row_stride", 24, doc="bytes from row to row of the source"),
+        Field("operation", 2, doc="see Operation"),
+        Field("multiplier_type", 2, doc="element type of the multiplier"),
+        Field("multiplier_zero_point", 9, signed=True, doc="subtracted from each multiplier"),
+        Field("count", 16, doc="the factor of x in CENTRE"),
         Field("parameter_address", 24, doc="byte address of bias and scale of the first n tile"),
+        Field("tensor_scale", 1, doc="no parameters: all biases are 0, all scales are `scale`"),
+        Field("scale", 32, doc="float32 bits of the scale of all channels"),
+        Field("row_scale", 1, doc="multiply the scale by that of the row"),
+        Field("bias_after", 1, doc="add the bias, an int16, to the scaled value"),
         Field("zero_point", 16, signed=True, doc="added after requantisation"),
         Field("clamp_low", 16, signed=True, doc="least requantised value"),
         Field("clamp_high", 16, signed=True, doc="greatest requantised value"),
         Field("unary_table", 1, doc="pass the requantised byte through the unary table"),
         Field("unary_signed", 1, doc="the unary table holds int8, else uint8"),
+        Field("interpolate", 1, doc="pass the requantised int16 through the wide table"),
         Field("addition", 2, doc="see Addition"),
         Field("addition_scale", 32, doc="float32 bits of ra in a * ra + t[b]"),
-        Field("residual_address", 24, doc="byte address of the first residual element"),
-        Field("residual_row_stride", 24, doc="bytes from row to row of the residual"),
+        Field("residual_address", 24, doc="byte address of the first residual or multiplier"),
+        Field("residual_row_stride", 24, doc="bytes from row to row of residual or multiplier"),
         Field("sum_low", 16, signed=True, doc="least value of the sum"),
         Field("sum_high", 16, signed=True, doc="greatest value of the sum"),
+        Field("statistic", 2, doc="see Statistic"),
+        Field("statistic_accumulate", 1, doc="add to the row's statistics, else start anew"),
+        Field("statistic_address", 12, doc="entry of row 0 in the statistics file"),
+        Field("masked", 1, doc="only columns below mask_origin + row count"),
+        Field("mask_origin", 17, signed=True, doc="columns that count in row 0"),
+        Field("output_shift", 4, doc="bits dropped from the result, rounding half to even"),
+        Field("output_zero_point", 9, signed=True, doc="added behind the shift"),
         Field("element_type", 2, doc="type of the output, see ElementType"),
-        Field("output_buffer", 1, doc="0 activation buffer, 1 weight buffer"),
+        Field("output_buffer", 2, doc="see Destination"),
         Field("output_address", 24, doc="byte address of the first output element"),
         Field("output_row_stride", 24, doc="bytes from row to row of the output"),
     ),
@@ -214,5 +286,14 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         *HEADER,
         Field("table", 1, doc="see Table"),
         Field("parameter_address", 24, doc="byte address of the table in the parameter buffer"),
+    ),
+    Opcode.SCALE: (
+        *HEADER,
+        Field("function", 2, doc="see RowFunction"),
+        Field("statistic_address", 12, doc="entry of the first row in the statistics file"),
+        Field("rows", 16, doc="rows, 1 up"),
+        Field("count", 16, doc="the factor of the sum of squares"),
+        Field("centre", 1, doc="subtract the square of the sum"),
+        Field("epsilon", 32, doc="added under the square root"),
     ),
 }

@@ -68,26 +68,51 @@ class _Model(BaseModel):
 
 
 class TensorPlace(_Model):
-    """Where a tensor lies in DRAM: ``rows`` x ``cols`` elements, ``row_bytes`` from row to row."""
+    """Where a tensor lies: ``rows`` x ``cols`` elements, ``row_bytes`` from row to row.
+
+    ``complete`` is the index of the instruction with whose end it is there; -1: from the start.
+    """
 
     name: str
-    role: Literal["input", "output", "intermediate"]
-    element_type: Literal["int8", "uint8", "int16"]
+    role: Literal["input", "constant", "output", "intermediate"]
+    element_type: Literal["int8", "uint8", "int16", "int32"]
     rows: int
     cols: int
+    memory: Literal["dram", "activation", "weight"] = "dram"
     address: int
     row_bytes: int
+    complete: int = -1
 
 
 class OperatorInfo(_Model):
-    """An operator of the source graph: its work, and the least DRAM traffic it can do with."""
+    """An operator of the source graph and the least that the hardware has to do for it.
+
+    What stands before the first dot of ``name`` is its layer.
+
+    Attributes
+    ----------
+    read_bytes
+        Bytes that its own LOADs bring from DRAM, each counted once however often it is loaded.
+        What lies on chip already, or was loaded for another operator, is not among them.
+    write_bytes
+        Bytes that its own STOREs bring to DRAM, each counted once. What stays on chip is not among
+        them.
+    vector_rows
+        Rows that its VECTOR instructions issue (n tiles times rows), which take a cycle each or
+        more.
+    """
 
     name: str
     kind: str
     macs: int
     read_bytes: int
     write_bytes: int
+    vector_rows: int = 0
     outputs: tuple[str, ...]
+
+    @property
+    def layer(self) -> str:
+        return self.name.partition(".")[0]
 
 
 class DebugInfo(_Model):

@@ -17,11 +17,16 @@ from arch.fields import (
     LAYOUTS,
     Addition,
     Buffer,
+    Destination,
     ElementType,
     Engine,
     ErrorCode,
     Field,
     Opcode,
+    Operation,
+    RowFunction,
+    Source,
+    Statistic,
     Table,
 )
 
@@ -30,6 +35,7 @@ __all__ = [
     "LAYOUTS",
     "Addition",
     "Buffer",
+    "Destination",
     "ElementType",
     "End",
     "Engine",
@@ -40,6 +46,11 @@ __all__ = [
     "Load",
     "Matrix",
     "Opcode",
+    "Operation",
+    "RowFunction",
+    "ScaleRows",
+    "Source",
+    "Statistic",
     "Store",
     "Table",
     "Vector",
@@ -136,6 +147,8 @@ class Load(_Dma):
 
     pad_bytes: int = 0
     pad_value: int = 0
+    gather: int = 0
+    index_address: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +190,8 @@ class Matrix(Instruction):
     weight_zero_point: int = 0
     weight_zero_row: int = 0
     weight_transposed: int = 0
-    weight_column_stride: int = 0
+    weight_row_major: int = 0
+    weight_stride: int = 0
     accumulator_address: int = 0
     accumulator_half: int = 0
     accumulate: int = 0
@@ -185,7 +199,7 @@ class Matrix(Instruction):
 
 @dataclass(frozen=True, kw_only=True)
 class Vector(Instruction):
-    """Accumulators plus bias, requantised, through a table, plus a residual, to a buffer."""
+    """A pass over rows: scale, map, add, reduce and write accumulators or buffered elements."""
 
     OPCODE: ClassVar[Opcode] = Opcode.VECTOR
 
@@ -194,22 +208,42 @@ class Vector(Instruction):
     rows: int
     n_tiles: int
     last_n: int
-    parameter_address: int
+    source: int = Source.ACCUMULATOR
+    source_zero_point: int = 0
+    source_address: int = 0
+    source_row_stride: int = 0
+    operation: int = Operation.DIRECT
+    multiplier_type: int = ElementType.INT8
+    multiplier_zero_point: int = 0
+    count: int = 0
+    parameter_address: int = 0
+    tensor_scale: int = 0
+    scale: int = 0
+    row_scale: int = 0
+    bias_after: int = 0
     zero_point: int = 0
-    clamp_low: int
-    clamp_high: int
+    clamp_low: int = -32768
+    clamp_high: int = 32767
     unary_table: int = 0
     unary_signed: int = 0
+    interpolate: int = 0
     addition: int = Addition.NONE
     addition_scale: int = 0
     residual_address: int = 0
     residual_row_stride: int = 0
     sum_low: int = 0
     sum_high: int = 0
-    element_type: int
-    output_buffer: int = 0
-    output_address: int
-    output_row_stride: int
+    statistic: int = Statistic.NONE
+    statistic_accumulate: int = 0
+    statistic_address: int = 0
+    masked: int = 0
+    mask_origin: int = 0
+    output_shift: int = 0
+    output_zero_point: int = 0
+    element_type: int = ElementType.INT8
+    output_buffer: int = Destination.ACTIVATION
+    output_address: int = 0
+    output_row_stride: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,14 +256,34 @@ class FillTable(Instruction):
     parameter_address: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScaleRows(Instruction):
+    """Make the scale of rows of their statistics."""
+
+    OPCODE: ClassVar[Opcode] = Opcode.SCALE
+
+    function: int
+    statistic_address: int = 0
+    rows: int
+    count: int = 1
+    centre: int = 0
+    epsilon: int = 0
+
+
 _CLASSES: dict[Opcode, type[Instruction]] = {
-    cls.OPCODE: cls for cls in (End, Load, Matrix, Vector, FillTable, Store)
+    cls.OPCODE: cls for cls in (End, Load, Matrix, Vector, FillTable, ScaleRows, Store)
 }
 
 _ENUMERATED: dict[str, type[enum.IntEnum]] = {
     "buffer": Buffer,
     "addition": Addition,
     "element_type": ElementType,
+    "multiplier_type": ElementType,
+    "source": Source,
+    "operation": Operation,
+    "statistic": Statistic,
+    "output_buffer": Destination,
+    "function": RowFunction,
 }
 
 _AT_LEAST_ONE = frozenset(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from collections import defaultdict
 from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from arch.isa import Engine
 from compiler.step import Region, Step
@@ -18,85 +21,72 @@ def dependencies(steps: Sequence[Step]) -> list[Needs]:
     Of each engine the last one suffices, since engines retire in order. A read waits for the last
     write of what it reads; a write for the last write and all reads since.
     """
-    engines = [step.engine for step in steps]
-    spaces: dict[str, _Space] = {}
+    spaces = _spaces(steps)
     result = []
     for index, step in enumerate(steps):
-        need = [-1] * len(Engine)
+        need = np.zeros(len(Engine), np.int32)
         for region in step.reads:
-            spaces.setdefault(region.space, _Space(engines)).collect(region, need, write=False)
+            np.maximum(need, spaces[region.space].before_read(region), out=need)
         for region in step.writes:
-            spaces.setdefault(region.space, _Space(engines)).collect(region, need, write=True)
-        need[step.engine] = -1
+            np.maximum(need, spaces[region.space].before_write(region), out=need)
+        need[step.engine] = 0
         for region in step.reads:
-            spaces[region.space].record(region, index, write=False)
+            spaces[region.space].read(region, step.engine, index)
         for region in step.writes:
-            spaces[region.space].record(region, index, write=True)
-        result.append(need)
+            spaces[region.space].write(region, step.engine, index)
+        result.append((need - 1).tolist())
     return result
 
 
+def _spaces(steps: Sequence[Step]) -> dict[str, _Space]:
+    """A space for each name, in the coarsest units that tell its regions apart."""
+    marks: dict[str, int] = defaultdict(int)
+    ends: dict[str, int] = defaultdict(int)
+    for step in steps:
+        for region in (*step.reads, *step.writes):
+            marks[region.space] |= region.start | region.stride
+            end = region.start + (region.rows - 1) * region.stride + max(region.size, region.stride)
+            ends[region.space] = max(ends[region.space], end)
+    return {
+        space: _Space(end, (marks[space] & -marks[space]) or end) for space, end in ends.items()
+    }
+
+
 class _Space:
-    """The latest accesses of one space, as one line of segments for each range of rows."""
+    """The latest accesses of each unit of a space: for each engine one above the step, 0: none.
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
-        self._engines = engines
-        self._bands: dict[tuple[int, int], _Segments] = {}
-
-    def collect(self, region: Region, need: Needs, *, write: bool) -> None:
-        """Raise `need` to what an access to `region` conflicts with."""
-        for (top, bottom), segments in self._bands.items():
-            if top < region.bottom and region.top < bottom:
-                segments.collect(region.low, region.high, need, write=write)
-
-    def record(self, region: Region, index: int, *, write: bool) -> None:
-        """Note that step `index` accesses `region`."""
-        rows = (region.top, region.bottom)
-        if rows not in self._bands:
-            self._bands[rows] = _Segments(self._engines)
-        self._bands[rows].record(region.low, region.high, index, write=write)
-
-
-class _Segments:
-    """A line cut where accesses begin and end; each segment knows its last writer and readers.
-
-    Segment ``i`` reaches from ``_starts[i]`` to the next start; what it knows is a list of the
-    writer and, for each engine, the last reader since.
+    Parameters
+    ----------
+    end, unit
+        Of the space; regions start at multiples of `unit`.
     """
 
-    _UNTOUCHED = (-1,) * (1 + len(Engine))
+    def __init__(self, end: int, unit: int) -> None:
+        self._unit = unit
+        units = -(-end // unit)
+        self._accesses = np.zeros((units, 2, len(Engine)), np.int32)
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
-        self._engines = engines
-        self._starts = [0]
-        self._accesses = [list(self._UNTOUCHED)]
+    def before_read(self, region: Region) -> NDArray[np.int32]:
+        """What wrote the region last."""
+        writes: NDArray[np.int32] = self._view(region)[:, :, 0].max(axis=(0, 1))
+        return writes
 
-    def collect(self, low: int, high: int, need: Needs, *, write: bool) -> None:
-        first = bisect_right(self._starts, low) - 1
-        for position in range(first, len(self._starts)):
-            if self._starts[position] >= high:
-                break
-            writer, *readers = self._accesses[position]
-            if writer >= 0:
-                engine = self._engines[writer]
-                need[engine] = max(need[engine], writer)
-            if write:
-                need[:] = map(max, need, readers)
+    def before_write(self, region: Region) -> NDArray[np.int32]:
+        """What wrote the region last and what read it since."""
+        accesses: NDArray[np.int32] = self._view(region).max(axis=(0, 1, 2))
+        return accesses
 
-    def record(self, low: int, high: int, index: int, *, write: bool) -> None:
-        first, last = self._cut(low), self._cut(high)
-        if write:
-            self._starts[first:last] = [low]
-            self._accesses[first:last] = [[index, *self._UNTOUCHED[1:]]]
-            return
-        engine = self._engines[index]
-        for access in self._accesses[first:last]:
-            access[1 + engine] = index
+    def read(self, region: Region, engine: Engine, index: int) -> None:
+        self._view(region)[:, :, 1, engine] = index + 1
 
-    def _cut(self, at: int) -> int:
-        position = bisect_right(self._starts, at) - 1
-        if self._starts[position] != at:
-            self._accesses.insert(position + 1, list(self._accesses[position]))
-            insort(self._starts, at)
-            position += 1
-        return position
+    def write(self, region: Region, engine: Engine, index: int) -> None:
+        view = self._view(region)
+        view[:] = 0
+        view[:, :, 0, engine] = index + 1
+
+    def _view(self, region: Region) -> NDArray[np.int32]:
+        """The units of a region, [row, unit, write or read, engine]."""
+        first, size = region.start // self._unit, -(-region.size // self._unit)
+        stride = region.stride // self._unit or size
+        units = self._accesses[first : first + region.rows * stride]
+        return units.reshape(region.rows, stride, 2, len(Engine))[:, :size]

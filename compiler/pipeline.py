@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arch.config import Config
-from arch.image import PROGRAM_ALIGNMENT_BYTES, DebugInfo, Image, OperatorInfo, build_image
+from arch.image import PROGRAM_ALIGNMENT_BYTES, DebugInfo, Image, TensorPlace, build_image
 from arch.isa import INSTRUCTION_BYTES, End, Instruction, encode_program
 from compiler.dependencies import dependencies
 from compiler.emitter import Emitter
-from compiler.layout import Layout, lay_out
-from compiler.linear import LinearLowering
+from compiler.layout import Layout
+from compiler.lower import lower
+from compiler.operator_info import operator_info
+from compiler.placement import Placement, place
 from compiler.schedule import order_of_issue
 from compiler.step import Step
 from compiler.synchronize import synchronize
 from compiler.verify import reject_races
-from model.tile_search import best_tilings
-from model.tiling import Partition, Shape, Tiling, partition
-from workloads.graph import Graph, Linear, check_inputs
+from workloads.graph import Graph, check_inputs
 
 
 def compile(graph: Graph, inputs: dict[str, NDArray[np.generic]], config: Config) -> Image:
@@ -29,72 +30,70 @@ def compile(graph: Graph, inputs: dict[str, NDArray[np.generic]], config: Config
     Raises
     ------
     AssayError
-        An input is missing or of another shape or type, or the workload needs more DRAM than
-        there is.
+        An input is missing or of another shape or type, an operator cannot be mapped to `config`,
+        or the workload needs more DRAM than there is.
     """
     check_inputs(graph, inputs)
-    layout = lay_out(graph, inputs, config)
-    has_residual = any(operator.residual is not None for operator in graph.operators)
-    emitter = Emitter(config, layout, partition(config, has_residual))
+    placement = place(graph, config)
+    layout = Layout(graph, inputs, placement, config)
+    emitter = Emitter(config, layout, placement)
     for index, operator in enumerate(graph.operators):
-        emitter.operator = index
-        LinearLowering(emitter, operator, _tiling(operator, config, emitter.space)).run()
-    steps, program = _order_and_synchronize(emitter.steps, config)
+        emitter.begin(index, operator)
+        lower(emitter, operator)
+    order, program = _order_and_synchronize(emitter.steps, config)
+    steps = [emitter.steps[index] for index in order]
     reject_races(program, steps)
-    return _image(graph, config, layout, steps, program)
-
-
-def _tiling(operator: Linear, config: Config, space: Partition) -> Tiling:
-    residual = operator.residual
-    shape = Shape(
-        operator.input.rows,
-        operator.input.cols,
-        operator.output.cols,
-        operator.output.element_type.bytes,
-        0 if residual is None else residual.tensor.element_type.bytes,
-    )
-    return best_tilings(shape, config, space, 1)[0]
-
-
-def _order_and_synchronize(
-    steps: Sequence[Step], config: Config
-) -> tuple[list[Step], list[Instruction]]:
-    """The steps in the order of the program, and the program with END."""
-    needs = dependencies(steps)
-    order = order_of_issue(steps, needs, config)
-    place = {step: index for index, step in enumerate(order)}
-    place[-1] = -1
-    ordered = [steps[index] for index in order]
-    moved = [[place[index] for index in needs[step]] for step in order]
-    instructions = [step.instruction for step in ordered]
-    return ordered, [*synchronize(instructions, moved, config), End()]
-
-
-def _image(
-    graph: Graph,
-    config: Config,
-    layout: Layout,
-    steps: Sequence[Step],
-    program: Sequence[Instruction],
-) -> Image:
     assert layout.end % PROGRAM_ALIGNMENT_BYTES == 0, "sections are aligned to more"
     address = layout.reserve(len(program) * INSTRUCTION_BYTES)
+    position = {step: index for index, step in enumerate(order)}
+    complete = {name: position[step] for name, step in emitter.last_writes.items()}
     debug = DebugInfo(
         workload=graph.name,
-        operators=tuple(_operator_info(operator) for operator in graph.operators),
+        operators=tuple(
+            operator_info(operator, [step for step in emitter.steps if step.operator == index])
+            for index, operator in enumerate(graph.operators)
+        ),
         operator_of=(*(step.operator for step in steps), -1),
-        tensors=tuple(layout.tensors[tensor.name] for tensor in graph.tensors),
+        tensors=_tensor_places(graph, placement, layout, complete),
     )
     return build_image(config, address, encode_program(program), layout.sections, layout.end, debug)
 
 
-def _operator_info(operator: Linear) -> OperatorInfo:
-    constants = operator.weight.nbytes + operator.bias.nbytes + operator.scale.nbytes
-    return OperatorInfo(
-        name=operator.name,
-        kind="linear",
-        macs=operator.macs,
-        read_bytes=constants + sum(tensor.bytes for tensor in operator.inputs),
-        write_bytes=operator.output.bytes,
-        outputs=(operator.output.name,),
+def _order_and_synchronize(
+    steps: Sequence[Step], config: Config
+) -> tuple[list[int], list[Instruction]]:
+    """The indices of the steps in the order of the program, and the program with END."""
+    needs = dependencies(steps)
+    order = order_of_issue(steps, needs, config)
+    place = {step: index for index, step in enumerate(order)}
+    place[-1] = -1
+    moved = [[place[index] for index in needs[step]] for step in order]
+    instructions = [steps[index].instruction for index in order]
+    return order, [*synchronize(instructions, moved, config), End()]
+
+
+def _tensor_places(
+    graph: Graph, placement: Placement, layout: Layout, complete: dict[str, int]
+) -> tuple[TensorPlace, ...]:
+    """Where each tensor is when the instruction `complete` has retired."""
+    names: dict[str, Literal["int8", "uint8", "int16", "int32"]]
+    names = {"INT8": "int8", "UINT8": "uint8", "INT16": "int16", "INT32": "int32"}
+    roles: dict[str, Literal["input", "constant", "output"]]
+    roles = {tensor.name: "input" for tensor in graph.inputs}
+    roles |= {constant.tensor.name: "constant" for constant in graph.constants}
+    roles |= {tensor.name: "output" for tensor in graph.outputs if tensor.name not in roles}
+    return tuple(
+        TensorPlace(
+            name=tensor.name,
+            role=roles.get(tensor.name, "intermediate"),
+            element_type=names[tensor.element_type.name],
+            rows=tensor.rows,
+            cols=tensor.cols,
+            memory=home.memory,
+            address=layout.address(tensor.name) if home.memory == "dram" else home.address,
+            row_bytes=home.row_bytes,
+            complete=complete.get(tensor.name, -1),
+        )
+        for tensor in graph.tensors
+        for home in (placement.homes[tensor.name],)
     )

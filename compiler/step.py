@@ -9,18 +9,17 @@ from arch.isa import Engine, Instruction
 
 
 class Region(NamedTuple):
-    """A rectangle of a space: rows ``top`` to ``bottom``, bytes or vectors ``low`` to ``high``.
+    """``rows`` pieces of ``size`` of a space, ``stride`` apart, from ``start`` on.
 
-    Upper bounds are exclusive. A buffer is a space of one row, an accumulator half too; a tensor
-    in DRAM is a space with its own rows, so that what one layer stores and the next one loads
-    overlap exactly where they share elements.
+    A space is a buffer (in bytes), memory of tensors in DRAM (in bytes), the statistics file (in
+    entries), or something that is only touched whole (an accumulator half, a table).
     """
 
     space: str
-    low: int
-    high: int
-    top: int = 0
-    bottom: int = 1
+    start: int
+    size: int
+    rows: int = 1
+    stride: int = 0
 
 
 @dataclass(frozen=True)

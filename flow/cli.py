@@ -32,6 +32,7 @@ from flow.waves import last
 from flow.waves.record import EVERYTHING, LAST_RUN, Recording, parse_window
 from model.timeline import predict
 from workloads import registry
+from workloads.sentences import read_sentences
 
 IMAGE_SUFFIX = ".assay"
 
@@ -58,6 +59,9 @@ _Set = Annotated[
 ]
 _Seed = Annotated[int, typer.Option(min=0, help="Of seeded numbers and of garbage in memories.")]
 _Inputs = Annotated[Path | None, typer.Option(metavar="FILE.npz", help="Graph inputs, by name.")]
+_Sentences = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Text for minilm:N, a sentence in each line.")
+]
 
 
 @app.command("run")
@@ -71,6 +75,7 @@ def run_command(
     ] = "fast",
     seed: _Seed = 0,
     inputs: _Inputs = None,
+    sentences: _Sentences = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the result here.")
     ] = None,
@@ -94,7 +99,7 @@ def run_command(
     messages = report.console(stderr=True)
     for path in (json, outputs, timeline):
         check_writable(path)
-    program = _program(workload, chosen, seed, inputs)
+    program = _program(workload, chosen, seed, inputs, sentences)
     finished = run(
         program,
         chosen,
@@ -117,6 +122,10 @@ def run_command(
         again += ["--waves", waves]
     if inputs is not None:
         again += ["--inputs", str(inputs)]
+    if sentences is not None:
+        again += ["--sentences", str(sentences)]
+    if program.workload is not None and program.workload.similarities is not None:
+        report.print_similarities(program.workload.similarities(finished.outputs), report.console())
     report.print_result(finished.result, report.console(), shlex.join(again))
     if recording is not None:
         last.tell(recording.folder, finished.divergence, typer.echo)
@@ -129,6 +138,7 @@ def predict_command(
     config: _ConfigName = "base",
     changes: _Set = None,
     seed: _Seed = 0,
+    sentences: _Sentences = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the prediction here.")
     ] = None,
@@ -136,7 +146,7 @@ def predict_command(
     """Predict cycles, counters and ledger of a workload without any RTL."""
     chosen = _config(config, changes)
     check_writable(json)
-    predicted, _ = predict_program(_program(workload, chosen, seed, None).image, chosen)
+    predicted, _ = predict_program(_program(workload, chosen, seed, None, sentences).image, chosen)
     if json is not None:
         json.write_text(predicted.model_dump_json(indent=2) + "\n")
     report.print_prediction(predicted, report.console())
@@ -150,10 +160,11 @@ def compile_command(
     changes: _Set = None,
     seed: _Seed = 0,
     inputs: _Inputs = None,
+    sentences: _Sentences = None,
 ) -> None:
     """Compile a workload to a program image, to run or predict it later."""
     check_writable(image)
-    _program(workload, _config(config, changes), seed, inputs).image.save(image)
+    _program(workload, _config(config, changes), seed, inputs, sentences).image.save(image)
 
 
 @app.command("docs")
@@ -200,22 +211,43 @@ def bench_command(
     from flow.bench import bench
 
     chosen = load_config(config)
-    program = _program(workload, chosen, seed, None)
+    program = _program(workload, chosen, seed, None, None)
     bench(program, chosen, seed=seed, runs=runs, to=report.console())
+
+
+@app.command("accuracy")
+def accuracy_command(
+    rows: Annotated[int, typer.Option(min=1, help="Of softmax and of each norm.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of rows and scales.")] = 0,
+) -> None:
+    """Set softmax, normalisations, GELU and SiLU in integers against float64."""
+    # Imported here: nothing else needs it.
+    from flow.accuracy import measure, print_agreements
+
+    agreements = list(measure(rows, seed))
+    print_agreements(agreements, report.console())
+    raise typer.Exit(_PASS if all(a.passed for a in agreements) else _FAIL)
 
 
 def _config(name: str, changes: list[str] | None) -> Config:
     return load_config(name, dict(parse_override(change) for change in changes or []))
 
 
-def _program(name: str, config: Config, seed: int, inputs: Path | None) -> Program:
+def _program(
+    name: str, config: Config, seed: int, inputs: Path | None, sentences: Path | None
+) -> Program:
     if name.endswith(IMAGE_SUFFIX):
-        if inputs is not None:
-            raise AssayError("--inputs is for workloads: an image holds its inputs already")
+        if inputs is not None or sentences is not None:
+            option = "--sentences" if inputs is None else "--inputs"
+            raise AssayError(f"{option} is for workloads: an image holds its inputs already")
         return Program(name, load_image(Path(name)), None)
-    workload = registry.load(name, seed)
+    lines = None if sentences is None else read_sentences(sentences)
+    workload = registry.load(name, seed, lines)
     if inputs is not None:
-        workload = registry.Workload(workload.name, workload.graph, _read_arrays(inputs))
+        # Nothing else is known of a user's numbers.
+        workload = registry.Workload(
+            workload.name, workload.graph, _read_arrays(inputs), workload.host_operators
+        )
     return compile_workload(workload, config)
 
 

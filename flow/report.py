@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flow.result import Ledger, Predicted, Result
+from workloads.similarity import Similarities
 
 WIDTH = 80
+_PAIRS_SHOWN = 15
+_MOST_OPERATORS = 24
+"""With more operators than this the layers are shown instead."""
 
 
 def console(stderr: bool = False) -> Console:
@@ -17,11 +22,11 @@ def console(stderr: bool = False) -> Console:
 
 
 def print_result(result: Result, to: Console, again: str) -> None:
-    """The whole result: verdict, counters, ledger, operators, speed; ``again`` is its command."""
+    """The whole result; ``again`` is the command that makes it again."""
     timeline = result.predicted.timeline
     to.print(_counters(result.counters, timeline.counters))
     to.print(_ledger(result.ledger, timeline.ledger, result.cycles))
-    to.print(_operators(result))
+    to.print(_layers(result) if len(result.operators) > _MOST_OPERATORS else _operators(result))
     bound = result.predicted.roofline
     to.print(
         f"{result.cycles:,} cycles, {result.macs:,} MACs, utilization {result.utilization:.4f}; "
@@ -44,6 +49,35 @@ def print_result(result: Result, to: Console, again: str) -> None:
         to.print(f"[green]PASS[/green] bit-exact: {compared}")
     else:
         to.print(f"[red]FAIL[/red] {compared}; again with: {again}")
+
+
+def print_similarities(similarities: Similarities, to: Console) -> None:
+    """The sentences, and how alike each two of them are by RTL and by float32."""
+    table = Table("", "sentence", title="Sentences", width=WIDTH)
+    for number, sentence in enumerate(similarities.sentences, start=1):
+        table.add_row(str(number), Text(sentence))
+    to.print(table)
+    pairs = similarities.pairs
+    if not pairs:
+        return
+    shown = pairs[:_PAIRS_SHOWN]
+    table = Table("pair", title="Cosine similarity, the most alike first", width=50)
+    for column in ("RTL", "float32", "difference"):
+        table.add_column(column, justify="right")
+    for pair in shown:
+        table.add_row(
+            f"{pair.first + 1} and {pair.second + 1}",
+            f"{pair.measured:.4f}",
+            f"{pair.expected:.4f}",
+            f"{pair.measured - pair.expected:+.4f}",
+        )
+    to.print(table)
+    rest = len(pairs) - len(shown)
+    correlation = similarities.rank_correlation
+    words = [f"{rest} pairs more"] if rest else []
+    words += [] if correlation is None else [f"rank correlation of all pairs {correlation:.4f}"]
+    if words:
+        to.print("; ".join(words))
 
 
 def print_prediction(predicted: Predicted, to: Console) -> None:
@@ -105,5 +139,22 @@ def _operators(result: Result) -> Table:
             f"{operator.roofline_cycles:,}",
             operator.bound,
             f"{operator.utilization:.3f}",
+        )
+    return table
+
+
+def _layers(result: Result) -> Table:
+    table = Table("layer", title="Layers (exclusive cycles)", width=WIDTH)
+    for column in ("measured", "predicted", "of run", "MACs", "bound", "util."):
+        table.add_column(column, justify="right")
+    for layer in result.layers:
+        table.add_row(
+            layer.name,
+            f"{layer.exclusive_cycles:,}",
+            f"{layer.predicted_exclusive_cycles:,}",
+            f"{layer.exclusive_cycles / max(1, result.cycles):.1%}",
+            f"{layer.macs:,}",
+            layer.bound,
+            f"{layer.utilization:.3f}",
         )
     return table

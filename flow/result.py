@@ -13,14 +13,23 @@ error              only where hardware stopped the program: code (by name), inst
 outputs_compared   bytes written by program or image, each compared with the golden model
 bytes_untouched    other bytes, each compared with what it held before the run
 mismatches         wrong bytes of both kinds
+accuracy           only where there is a reference in floating point: cosine_mean, cosine_min of the
+                   outputs with it; for three sentences or more the rank_correlation (Spearman's)
+                   of the similarities of all pairs
 cycles, macs       of the run
 utilization        macs / (cycles x rows x cols)
 counters           every counter but the ledger, by name
 ledger             cycles by engine and state
-predicted          roofline {cycles, bound}; timeline {cycles, counters, ledger}
+predicted          roofline {cycles, bound}; timeline {cycles, counters, ledger}. A bound is
+                   "compute", "dram" or "vector": the resource that the most cycles are needed of
 operators          name, kind, span_cycles (first issue to last retirement), exclusive_cycles (they
-                   partition the run by last retirement), macs, utilization over the span, and
+                   partition the run by last retirement), predicted_span_cycles and
+                   predicted_exclusive_cycles of the timeline, macs, utilization over the span, and
                    roofline_cycles and bound of the operator alone
+host_operators     what happens to numbers outside the accelerator, in words
+layers             operators by what stands before the first dot of their names: name,
+                   exclusive_cycles, predicted_exclusive_cycles, macs, utilization over the
+                   exclusive cycles, and bound of the layer's work together
 sim                build_seconds, run_seconds (START to interrupt), khz
 versions           of the tools
 ================== ==============================================================================
@@ -69,10 +78,31 @@ class OperatorResult(_Model):
     kind: str
     span_cycles: int
     exclusive_cycles: int
+    predicted_span_cycles: int
+    predicted_exclusive_cycles: int
     macs: int
     utilization: float
     roofline_cycles: int
     bound: str
+
+
+class LayerResult(_Model):
+    """What the operators of one layer took together."""
+
+    name: str
+    exclusive_cycles: int
+    predicted_exclusive_cycles: int
+    macs: int
+    utilization: float
+    bound: str
+
+
+class Accuracy(_Model):
+    """Cosine similarity of the outputs with a reference in floating point."""
+
+    cosine_mean: float
+    cosine_min: float
+    rank_correlation: float | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class SimulatorSpeed(_Model):
@@ -107,6 +137,7 @@ class Result(_Model):
     outputs_compared: int
     bytes_untouched: int
     mismatches: int
+    accuracy: Accuracy | None = Field(default=None, exclude_if=lambda accuracy: accuracy is None)
     cycles: int
     macs: int
     utilization: float
@@ -114,5 +145,7 @@ class Result(_Model):
     ledger: Ledger
     predicted: Predicted
     operators: list[OperatorResult]
+    host_operators: list[str]
+    layers: list[LayerResult]
     sim: SimulatorSpeed
     versions: dict[str, str]

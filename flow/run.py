@@ -17,8 +17,9 @@ from compiler.verify import CompilerError
 from flow import reference, toolchain
 from flow.check import check_counters, check_events, check_operators, check_sums, separate
 from flow.memory import Memory, behaviour
-from flow.operators import operator_results
+from flow.operators import Analysis, layer_results, operator_results
 from flow.result import (
+    Accuracy,
     ErrorResult,
     OperatorResult,
     Predicted,
@@ -34,7 +35,7 @@ from flow.waves.markers import Divergence, wrong_function, wrong_timing
 from flow.waves.record import Recording, Trace
 from golden.errors import GoldenError
 from golden.machine import MachineState
-from model.roofline import Roofline, roofline
+from model.roofline import roofline
 from model.timeline import predict
 from tb.exchange import Outcome
 from tb.scoreboard import DRAM, Expectation, Verdict, compare
@@ -83,8 +84,8 @@ def compile_workload(workload: Workload, config: Config) -> Program:
     )
 
 
-def predict_program(image: Image, config: Config) -> tuple[Predicted, Roofline]:
-    """Every level of the model, and the roofline of each operator."""
+def predict_program(image: Image, config: Config) -> tuple[Predicted, Analysis]:
+    """Every level of the model: of the program, and of each operator and instruction."""
     timeline = predict(image, config)
     bound = roofline(image.debug.operators, config)
     predicted = Predicted(
@@ -93,7 +94,7 @@ def predict_program(image: Image, config: Config) -> tuple[Predicted, Roofline]:
             cycles=timeline.cycles, counters=timeline.counters, ledger=timeline.ledger
         ),
     )
-    return predicted, bound
+    return predicted, Analysis(bound, timeline)
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class _Evidence:
     program: Program
     config: Config
     predicted: Predicted
-    roofline: Roofline
+    analysis: Analysis
     golden: MachineState
     simulation: Simulation
     verdict: Verdict
@@ -149,7 +150,7 @@ def run(
     notify("running the golden model")
     state = _golden(program, config, seed)
     notify("predicting")
-    predicted, bound = predict_program(image, config)
+    predicted, analysis = predict_program(image, config)
     notify(f"building {config.name} for {simulator}, unless it is kept from an earlier run")
     build = build_simulation(config, simulator, memory=memory, traced=waves is not None)
     cycles = predicted.timeline.cycles
@@ -167,7 +168,7 @@ def run(
     )
     notify("comparing")
     verdict = _compare(image, config, state, simulation)
-    evidence = _Evidence(program, config, predicted, bound, state, simulation, verdict)
+    evidence = _Evidence(program, config, predicted, analysis, state, simulation, verdict)
     result = _judge(evidence, simulator, memory, seed, build.seconds)
     divergence = None
     if waves is not None and simulation.trace is not None:
@@ -208,7 +209,7 @@ def _judge(
     evidence: _Evidence, simulator: Simulator, memory: Memory, seed: int, build_seconds: float
 ) -> Result:
     config, outcome = evidence.config, evidence.simulation.outcome
-    image = evidence.program.image
+    image, workload = evidence.program.image, evidence.program.workload
     counters, ledger = separate(outcome.counters)
     operators = _operators(evidence, counters["cycles"])
     cycles, macs = counters["cycles"], counters["macs"]
@@ -234,6 +235,7 @@ def _judge(
         outputs_compared=evidence.verdict.compared_bytes,
         bytes_untouched=evidence.verdict.untouched_bytes,
         mismatches=evidence.verdict.mismatches,
+        accuracy=_accuracy(evidence),
         cycles=cycles,
         macs=macs,
         utilization=macs / max(1, cycles * config.rows * config.cols),
@@ -241,6 +243,8 @@ def _judge(
         ledger=ledger,
         predicted=evidence.predicted,
         operators=operators,
+        host_operators=[] if workload is None else list(workload.host_operators),
+        layers=layer_results(image.debug, operators, config) if operators else [],
         sim=SimulatorSpeed(
             build_seconds=build_seconds,
             run_seconds=outcome.run_seconds,
@@ -256,7 +260,15 @@ def _operators(evidence: _Evidence, cycles: int) -> list[OperatorResult]:
     debug = evidence.program.image.debug
     if len(retired) != len(debug.operator_of) - 1:
         return []
-    return operator_results(debug, evidence.roofline, retired, cycles, evidence.config)
+    return operator_results(debug, evidence.analysis, retired, cycles, evidence.config)
+
+
+def _accuracy(evidence: _Evidence) -> Accuracy | None:
+    workload = evidence.program.workload
+    if workload is None or workload.accuracy is None:
+        return None
+    outputs = reference.read_outputs(evidence.simulation.after[DRAM], evidence.program.image)
+    return Accuracy(**workload.accuracy(outputs))
 
 
 def _error(image: Image, outcome: Outcome) -> ErrorResult | None:
@@ -310,7 +322,8 @@ def _check_function(evidence: _Evidence) -> list[str]:
     if program.workload is not None:
         graph, inputs = program.workload.graph, program.workload.inputs
         expected = reference.evaluate(graph, inputs)
-        if difference := reference.first_difference(expected, evidence.golden.dram, program.image):
+        tensors = evidence.golden.tensors
+        if difference := reference.first_difference(expected, tensors, program.image):
             failures.append(difference)
     failures += [str(mismatch) for mismatch in evidence.verdict.first]
     if evidence.verdict.compared_bytes == 0:

@@ -14,8 +14,9 @@ _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\S+) ?;$", re.MULTILINE
 # declaration is an event in Verilog, but none in SystemVerilog.
 _RUN_ONCE = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+ ) = 0;$", re.MULTILINE)
 _INITIAL_REGISTER = re.compile(r"^(  reg (?:signed )?(?:\[\d+:0\] )?\S+ ?) = [^;]+;$", re.MULTILINE)
+# Amaranth gives zeros to memories that are written; any other contents are a table of constants.
 _INITIAL_MEMORY = re.compile(
-    r"^  initial begin\n(?:    \S+ ?\[\d+\] = [^;]+;\n)+  end\n", re.MULTILINE
+    r"^  initial begin\n(?:    \S+ ?\[\d+\] = \d+'[bdh]0+;\n)+  end\n", re.MULTILINE
 )
 
 
@@ -64,7 +65,7 @@ def memories(verilog: str, top: str) -> list[Memory]:
 
 
 def for_simulation(verilog: str) -> str:
-    """The text without the values that registers and memories start with.
+    """The text without the values that registers and memories start with, but for constants.
 
     Icarus then starts them as X, Verilator as what it is told to. Combinational processes run at
     time 0 on both.

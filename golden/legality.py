@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import enum
 
-from arch.config import Config
+from arch.config import INDEX_ENTRIES, Config
 from arch.isa import (
     INSTRUCTION_BYTES,
     LAYOUTS,
     Addition,
     Buffer,
+    Destination,
     ElementType,
     Engine,
     ErrorCode,
     Field,
     Instruction,
     Opcode,
+    RowFunction,
+    Statistic,
     decode,
 )
 from golden.errors import ProgramError
+from golden.field_rules import Complaints, Fields, at_most, exclusive, multiples, zero_point
+from golden.vector_legality import vector_complaints
 
-Fields = Mapping[str, int]
-_Complaints = Iterator[str]
+_ENUMERATED: dict[str, type[enum.IntEnum]] = {
+    "buffer": Buffer,
+    "addition": Addition,
+    "element_type": ElementType,
+    "output_buffer": Destination,
+    "statistic": Statistic,
+    "function": RowFunction,
+}
+"""Fields that have room for more values than their enumeration; others of them have not."""
 
 _FROM_ONE = ("last_k", "last_n")
 """Counts that are 1 up, as those that ``arch.fields`` says it of, and end at the array's extent."""
@@ -70,12 +82,13 @@ def _illegality(data: bytes, config: Config) -> tuple[ErrorCode, str] | None:
     return ErrorCode.ILLEGAL_FIELD, f"{opcode.name}: {complaint}"
 
 
-def _complaints(word: int, opcode: Opcode, config: Config) -> _Complaints:
+def _complaints(word: int, opcode: Opcode, config: Config) -> Complaints:
     layout = LAYOUTS[opcode]
     f, rest = _decode(word, layout)
     if rest:
         yield f"bits outside every field are set ({rest:#x}): clear them"
     yield from _counts(f, layout)
+    yield from _undefined(f)
     yield from _semaphores(f, opcode.engine)
     match opcode:
         case Opcode.LOAD:
@@ -85,9 +98,9 @@ def _complaints(word: int, opcode: Opcode, config: Config) -> _Complaints:
         case Opcode.MATRIX:
             yield from _matrix(f, config)
         case Opcode.VECTOR:
-            yield from _vector(f, config)
+            yield from vector_complaints(f, config)
         case Opcode.TABLE:
-            yield from _multiples(f, config.parameter_word_bytes, "parameter_address")
+            yield from multiples(f, config.parameter_word_bytes, "parameter_address")
 
 
 def _decode(word: int, layout: tuple[Field, ...]) -> tuple[dict[str, int], int]:
@@ -101,13 +114,19 @@ def _decode(word: int, layout: tuple[Field, ...]) -> tuple[dict[str, int], int]:
     return values, word
 
 
-def _counts(f: Fields, layout: tuple[Field, ...]) -> _Complaints:
+def _counts(f: Fields, layout: tuple[Field, ...]) -> Complaints:
     for field in layout:
         if ("1 up" in field.doc or field.name in _FROM_ONE) and f[field.name] == 0:
             yield f"{field.name} = 0 is a count: make it at least 1"
 
 
-def _semaphores(f: Fields, engine: Engine | None) -> _Complaints:
+def _undefined(f: Fields) -> Complaints:
+    for name, kind in _ENUMERATED.items():
+        if name in f and f[name] not in list(kind):
+            yield f"{name} = {f[name]} is undefined: use a value of {kind.__name__}"
+
+
+def _semaphores(f: Fields, engine: Engine | None) -> Complaints:
     """An engine orders its own instructions, and END comes behind all of them (D-03)."""
     own = list(Engine) if engine is None else [engine]
     who = "END" if engine is None else f"{engine.name} itself"
@@ -119,15 +138,26 @@ def _semaphores(f: Fields, engine: Engine | None) -> _Complaints:
             yield f"signal = {f['signal']:#x} of {who} to {other.name}: clear bit {int(other)}"
 
 
-def _load(f: Fields, config: Config) -> _Complaints:
-    if f["buffer"] not in list(Buffer):
-        yield f"buffer = {f['buffer']} is undefined: use a value of Buffer"
-    if f["buffer"] == Buffer.PARAMETER:
-        yield from _parameter_load(f, config.axi_bytes)
+def _load(f: Fields, config: Config) -> Complaints:
+    if f["gather"]:
+        yield from _gather(f)
+    if f["buffer"] in (Buffer.PARAMETER, Buffer.INDEX):
+        yield from _word_load(f, config.axi_bytes)
 
 
-def _parameter_load(f: Fields, beat: int) -> _Complaints:
+def _gather(f: Fields) -> Complaints:
+    if f["planes"] > 1:
+        yield f"planes = {f['planes']} with gather: make it 1"
+    if f["buffer"] not in (Buffer.ACTIVATION, Buffer.WEIGHT):
+        yield f"buffer = {f['buffer']} with gather: use ACTIVATION or WEIGHT"
+    end = f["index_address"] + f["runs"]
+    if end > INDEX_ENTRIES:
+        yield f"index_address + runs = {end} is above {INDEX_ENTRIES}: gather fewer rows"
+
+
+def _word_load(f: Fields, beat: int) -> Complaints:
     """Every run, and its padding, keeps its place in the beats (B-05)."""
+    into = f"of a LOAD into {Buffer(f['buffer']).name}"
     pairs = [("dram_address", "buffer_address")]
     padding = [("buffer_address + run_bytes", f["buffer_address"] + f["run_bytes"])]
     for level in ("run", "plane"):
@@ -138,80 +168,41 @@ def _parameter_load(f: Fields, beat: int) -> _Complaints:
     for dram, buffer in pairs:
         if (f[dram] - f[buffer]) % beat:
             yield (
-                f"{dram} = {f[dram]:#x} and {buffer} = {f[buffer]:#x} of a LOAD into PARAMETER "
-                f"differ modulo {beat}: align them to beats alike"
+                f"{dram} = {f[dram]:#x} and {buffer} = {f[buffer]:#x} {into} differ modulo "
+                f"{beat}: align them to beats alike"
             )
     for name, value in padding:
         if f["pad_bytes"] and value % beat:
             yield (
-                f"{name} = {value:#x} of a LOAD into PARAMETER with pad_bytes = {f['pad_bytes']} "
-                f"must be a multiple of {beat}: begin padding at a beat"
+                f"{name} = {value:#x} {into} with pad_bytes = {f['pad_bytes']} must be a multiple "
+                f"of {beat}: begin padding at a beat"
             )
 
 
-def _store(f: Fields) -> _Complaints:
+def _store(f: Fields) -> Complaints:
     if f["buffer"] != Buffer.ACTIVATION:
         yield f"buffer = {f['buffer']}: STORE reads ACTIVATION only: make it 0"
 
 
-def _matrix(f: Fields, config: Config) -> _Complaints:
-    yield from _at_most(f, "last_k", config.rows)
-    yield from _at_most(f, "last_n", config.cols)
-    yield from _zero_point(f, "activation")
+def _matrix(f: Fields, config: Config) -> Complaints:
+    yield from at_most(f, "last_k", config.rows)
+    yield from at_most(f, "last_n", config.cols)
+    yield from zero_point(f, "activation_zero_point", _signed(f, "activation"))
     if not f["weight_zero_row"]:
-        yield from _zero_point(f, "weight")
-    if not f["weight_transposed"]:
-        yield from _multiples(f, config.cols, "weight_address")
-        return
-    if f["weight_zero_row"]:
-        yield "weight_transposed excludes weight_zero_row: clear one of them"
-    for count in ("ky_count", "kx_count"):
-        if f[count] > 1:
-            yield f"{count} = {f[count]} with weight_transposed: make it 1"
-    yield from _multiples(f, config.rows, "weight_address", "weight_column_stride")
+        yield from zero_point(f, "weight_zero_point", _signed(f, "weight"))
+    unit = config.rows if f["weight_transposed"] else config.cols
+    yield from multiples(f, unit, "weight_address")
+    for name in ("weight_transposed", "weight_row_major"):
+        if not f[name]:
+            continue
+        yield from multiples(f, unit, "weight_stride")
+        yield from exclusive(f, name, "weight_zero_row")
+        for count in ("ky_count", "kx_count"):
+            if f[count] > 1:
+                yield f"{count} = {f[count]} with {name}: make it 1"
+    if f["weight_transposed"]:
+        yield from exclusive(f, "weight_transposed", "weight_row_major")
 
 
-def _vector(f: Fields, config: Config) -> _Complaints:
-    yield from _at_most(f, "last_n", config.cols)
-    for name, kind in (("addition", Addition), ("element_type", ElementType)):
-        if f[name] not in list(kind):
-            yield f"{name} = {f[name]} is undefined: use a value of {kind.__name__}"
-            return
-    unit = config.cols * ElementType(f["element_type"]).bytes
-    yield from _multiples(f, unit, "output_address", "output_row_stride")
-    yield from _multiples(f, config.parameter_word_bytes, "parameter_address")
-    yield from _ordered(f, "clamp_low", "clamp_high")
-    if f["addition"] == Addition.NONE:
-        return
-    unit = config.cols * (2 if f["addition"] == Addition.INT16 else 1)
-    yield from _multiples(f, unit, "residual_address", "residual_row_stride")
-    yield from _ordered(f, "sum_low", "sum_high")
-    scale = f["addition_scale"]
-    if f["addition"] == Addition.TABLE and not 0x0080_0000 <= scale < 0x7F80_0000:
-        yield f"addition_scale = {scale:#010x} must be the bits of a positive normal float32"
-
-
-def _at_most(f: Fields, name: str, limit: int) -> _Complaints:
-    if f[name] > limit:
-        yield f"{name} = {f[name]} is more than the array has: make it {limit} or less"
-
-
-def _multiples(f: Fields, unit: int, *names: str) -> _Complaints:
-    for name in names:
-        if f[name] % unit:
-            yield f"{name} = {f[name]:#x} must be a multiple of {unit}: align it"
-
-
-def _ordered(f: Fields, low: str, high: str) -> _Complaints:
-    if f[low] > f[high]:
-        yield f"{low} = {f[low]} is above {high} = {f[high]}: exchange them"
-
-
-def _zero_point(f: Fields, operand: str) -> _Complaints:
-    value = f[f"{operand}_zero_point"]
-    low, high = (-128, 127) if f[f"{operand}_signed"] else (0, 255)
-    if not low <= value <= high:
-        yield (
-            f"{operand}_zero_point = {value} is outside the type of its operand: "
-            f"bring it into {low}..{high}"
-        )
+def _signed(f: Fields, operand: str) -> ElementType:
+    return ElementType.INT8 if f[f"{operand}_signed"] else ElementType.UINT8

@@ -27,8 +27,8 @@ ones wait for each other many times longer than they compute."""
 def execute_matrix(instruction: Matrix, config: Config, access: Access) -> None:
     """Multiply activations by weight tiles into the accumulator."""
     access.occupy_half(instruction.accumulator_half)
-    if instruction.weight_transposed:
-        weights = _transposed_weights(instruction, config, access)
+    if instruction.weight_transposed or instruction.weight_row_major:
+        weights = _strided_weights(instruction, config, access)
     else:
         weights = _tiled_weights(instruction, config, access)
     activations = _activations(instruction, config, access)
@@ -178,30 +178,29 @@ def _tiled_weights(instruction: Matrix, config: Config, access: Access) -> NDArr
     return operands.reshape(runs * instruction.k_tiles * rows, instruction.n_tiles * cols)
 
 
-def _transposed_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float32]:
-    """Operands (tiles * R, n tiles * C) of weights that lie as rows of n."""
-    block = transposed_block(instruction, config)
-    columns, run_bytes = block.shape
+def _strided_weights(instruction: Matrix, config: Config, access: Access) -> NDArray[np.float32]:
+    """Operands (tiles * R, n tiles * C) of weights that lie as rows of n, or of k."""
     dtype = np.int8 if instruction.weight_signed else np.uint8
-    values = access.read(Memory.WEIGHT, block).view(dtype)
+    values = access.read(Memory.WEIGHT, strided_block(instruction, config)).view(dtype)
+    by_k = values.T if instruction.weight_transposed else values
+    k, columns = by_k.shape
     shape = instruction.k_tiles * config.rows, instruction.n_tiles * config.cols
     operands = np.zeros(shape, np.float32)
-    np.subtract(
-        values.T,
-        instruction.weight_zero_point,
-        out=operands[:run_bytes, :columns],
-        dtype=np.float32,
-    )
+    zero_point = instruction.weight_zero_point
+    np.subtract(by_k, zero_point, out=operands[:k, :columns], dtype=np.float32)
     return operands
 
 
-def transposed_block(instruction: Matrix, config: Config) -> Block:
-    """(columns, k) of the weights that mean something, where they lie as rows of n."""
+def strided_block(instruction: Matrix, config: Config) -> Block:
+    """The weights that mean something, where they lie in rows: (columns, k), or (k, columns).
+
+    Whole pieces of R or C bytes count in E-03. Addresses and strides are multiples of those, and so
+    is the size of the buffer: a piece lies inside where its first byte does.
+    """
     columns = (instruction.n_tiles - 1) * config.cols + instruction.last_n
-    run_bytes = (instruction.k_tiles - 1) * config.rows + instruction.last_k
-    return Block(
-        instruction.weight_address, (columns, run_bytes), (instruction.weight_column_stride, 1)
-    )
+    k = (instruction.k_tiles - 1) * config.rows + instruction.last_k
+    shape = (columns, k) if instruction.weight_transposed else (k, columns)
+    return Block(instruction.weight_address, shape, (instruction.weight_stride, 1))
 
 
 def _check_coordinates(instruction: Matrix, config: Config) -> None:

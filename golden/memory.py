@@ -22,7 +22,12 @@ class Memory(enum.StrEnum):
     ACCUMULATOR_HALVES = "accumulator halves"
     """The ports of each half, a byte each: who works in a half needs them alone (B-06)."""
     UNARY_TABLE = "unary_table"
-    ADDITION_TABLE = "addition_table"
+    WIDE_TABLE = "wide_table"
+    STATISTIC_MAXIMUM = "statistic_maximum"
+    STATISTIC_SUM = "statistic_sum"
+    STATISTIC_SQUARES = "statistic_squares"
+    STATISTIC_SCALE = "statistic_scale"
+    INDEX = "index"
 
 
 class ByteMemory:

@@ -185,7 +185,7 @@ class Accelerator(wiring.Component):
         m.submodules.accumulator = accumulator = Accumulator(
             depth=config.accumulator_depth, lanes=config.cols
         )
-        for index, client in enumerate((matrix.activation, vector.residual, store.read)):
+        for index, client in enumerate((matrix.activation, vector.activation_read, store.read)):
             connect(m, client, activation.read[index])
         for index, client in enumerate((vector.activation_write, load.activation)):
             connect(m, client, activation.write[index])

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from arch.isa import Addition
+from hdl.gated import gated
 from hdl.requantize import clamp
 
 FRACTION_BITS = 34
@@ -25,6 +26,7 @@ class AddResidual(wiring.Component):
     bit, so that the odd last bit tells the sum from every number at which the result changes.
 
     A row that is valid in cycle t is at ``result`` in ``t + AddResidual.CYCLES``, one row a cycle.
+    Only the addition of floats takes so long: the rest comes in the last one of these cycles.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ class AddResidual(wiring.Component):
     Members
     -------
     valid : In(1)
-        ``code``, ``residual`` and ``term`` hold a row.
+        ``code`` and ``term`` hold a row.
     kind : In(Addition)
         Like ``scale``, ``low`` and ``high`` constant while rows are in flight.
     scale : In(32)
@@ -42,14 +44,17 @@ class AddResidual(wiring.Component):
     low, high : In(signed(16))
         Limits of a sum; a code to which nothing is added keeps its own.
     code : In(signed(16)).array(lanes)
-        For ``Addition.TABLE`` in -255 to 255, and ``code * scale`` below 2^26.
-    residual : In(signed(16)).array(lanes)
+        What the term is added to: in -255 to 255, and ``code * scale`` below 2^26.
     term : In(32).array(lanes)
         Bits of float32 numbers below 2^26; subnormal ones count as 0.
+    late_code, residual : In(signed(16)).array(lanes)
+        What has no float32 added to it, and the int16, ``LATE_CYCLE`` cycles after ``valid``.
+    counts : In(lanes)
+        The result is 0 in other lanes; ``LATE_CYCLE`` cycles after ``valid``.
     result : Out(signed(16)).array(lanes)
-    result_valid : Out(1)
     """
 
+    LATE_CYCLE = 4
     CYCLES = 5
 
     def __init__(self, *, lanes: int):
@@ -62,36 +67,39 @@ class AddResidual(wiring.Component):
                 "low": In(signed(16)),
                 "high": In(signed(16)),
                 "code": In(signed(16)).array(lanes),
-                "residual": In(signed(16)).array(lanes),
                 "term": In(32).array(lanes),
+                "late_code": In(signed(16)).array(lanes),
+                "residual": In(signed(16)).array(lanes),
+                "counts": In(lanes),
                 "result": Out(signed(16)).array(lanes),
-                "result_valid": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        stage_valid = Signal(self.CYCLES)
+        stage_valid = Signal(self.CYCLES - 1)
         m.d.sync += stage_valid.eq(Cat(self.valid, stage_valid))
-        m.d.comb += self.result_valid.eq(stage_valid[-1])
-        stages = Cat(self.valid, stage_valid[:-1])
-
         float_stages = Signal(self.CYCLES - 1)
-        in_float = Signal()
-        m.d.comb += [
-            in_float.eq(self.kind == Addition.TABLE),
-            float_stages.eq(Mux(in_float, stages, 0)),
-        ]
+        with m.If(self.kind == Addition.TABLE):
+            m.d.comb += float_stages.eq(Cat(self.valid, stage_valid))
         alignment = self._align_scale(m)
         for lane in range(self.lanes):
-            integer_sum = self._add_integers(m, lane, stages)
             a, b = self._align(m, lane, float_stages, *alignment)
             float_sum = self._add_floats(m, lane, float_stages, a, b)
-            value = Signal(signed(SATURATED_BITS + 2), name=f"value_{lane}")
-            limited = Mux(self.kind == Addition.NONE, value, clamp(value, self.low, self.high))
-            m.d.comb += value.eq(Mux(in_float, float_sum, integer_sum))
-            with m.If(stages[-1]):
-                m.d.sync += self.result[lane].eq(limited)
+            integer_sum = gated(signed(17), name=f"sum_{lane}")
+            limited = gated(signed(16), name=f"limited_{lane}")
+            with m.If(stage_valid[self.LATE_CYCLE - 1]):
+                with m.Switch(self.kind):
+                    with m.Case(Addition.TABLE):
+                        m.d.comb += limited.eq(clamp(float_sum, self.low, self.high))
+                    with m.Case(Addition.INT16):
+                        m.d.comb += [
+                            integer_sum.eq(self.late_code[lane] + self.residual[lane]),
+                            limited.eq(clamp(integer_sum, self.low, self.high)),
+                        ]
+                    with m.Default():
+                        m.d.comb += limited.eq(self.late_code[lane])
+                m.d.sync += self.result[lane].eq(Mux(self.counts[lane], limited, 0))
         return m
 
     def _align_scale(self, m):
@@ -116,18 +124,6 @@ class AddResidual(wiring.Component):
         ]
         return significand, drop, lost
 
-    def _add_integers(self, m, lane, stages):
-        """Rule N-03: the sum, delayed to meet the other one."""
-        previous = self.code[lane] + Mux(
-            self.kind == Addition.INT16, self.residual[lane], Const(0, signed(16))
-        )
-        for stage in range(self.CYCLES - 1):
-            delayed = Signal(signed(17), name=f"sum_{lane}_{stage}", reset_less=True)
-            with m.If(stages[stage]):
-                m.d.sync += delayed.eq(previous)
-            previous = delayed
-        return previous
-
     def _align(self, m, lane, stages, significand, drop, lost):
         """Stages 0 and 1: both terms in the window, signed."""
         code = self.code[lane]
@@ -142,33 +138,34 @@ class AddResidual(wiring.Component):
             ]
 
         exponent = term[23:31]
-        top = Signal(24, name=f"term_significand_{lane}")
-        term_drop = Signal(6, name=f"term_drop_{lane}")
+        top = gated(24, name=f"term_significand_{lane}")
+        term_drop = gated(6, name=f"term_drop_{lane}")
         a = Signal(signed(WINDOW_BITS + 1), name=f"a_{lane}", reset_less=True)
         b = Signal(signed(WINDOW_BITS + 1), name=f"b_{lane}", reset_less=True)
-        m.d.comb += [
-            top.eq(Mux(exponent == 0, 0, Cat(term[:23], 1))),
-            term_drop.eq(saturate(150 + WINDOW_BITS - 24 - FRACTION_BITS - exponent, 63)),
-        ]
+        with m.If(stages[1]):
+            m.d.comb += [
+                top.eq(Mux(exponent == 0, 0, Cat(term[:23], 1))),
+                term_drop.eq(saturate(150 + WINDOW_BITS - 24 - FRACTION_BITS - exponent, 63)),
+            ]
         wide_product = product.shift_left(WINDOW_BITS - PRODUCT_BITS)
         wide_term = top.shift_left(WINDOW_BITS - 24)
         for aligned, value, places, below, negative in (
             (a, wide_product, drop, lost, product_negative),
             (b, wide_term, term_drop, low_ones(term_drop), term[31]),
         ):
-            magnitude = Signal(WINDOW_BITS, name=f"{aligned.name}_magnitude")
-            m.d.comb += magnitude.eq((value >> places) | ((value & below) != 0))
+            magnitude = gated(WINDOW_BITS, name=f"{aligned.name}_magnitude")
             with m.If(stages[1]):
+                m.d.comb += magnitude.eq((value >> places) | ((value & below) != 0))
                 m.d.sync += aligned.eq(Mux(negative, -magnitude, magnitude))
         return a, b
 
     def _add_floats(self, m, lane, stages, a, b):
         """Stages 2 and 3: the sum, rounded to 24 significant bits and then to an integer."""
-        total = Signal(signed(WINDOW_BITS + 2), name=f"total_{lane}")
+        total = gated(signed(WINDOW_BITS + 2), name=f"total_{lane}")
         negative = Signal(name=f"negative_{lane}", reset_less=True)
         magnitude = Signal(WINDOW_BITS + 1, name=f"magnitude_{lane}", reset_less=True)
-        m.d.comb += total.eq(a + b)
         with m.If(stages[2]):
+            m.d.comb += total.eq(a + b)
             m.d.sync += [
                 negative.eq(total < 0),
                 magnitude.eq(Mux(total < 0, -total, total)),
@@ -181,16 +178,16 @@ class AddResidual(wiring.Component):
         # distance to the tie is at most half a last place, 2^(msb(whole) - 24), or 2^-25 where
         # whole is 0 (below one half the answer is 0 in any case). In last bits of the window that
         # is distance <= 2^9 * 2^msb(2 * whole + 1), which needs no leading-bit count.
-        less_one = Signal(FRACTION_BITS - 1, name=f"distance_less_one_{lane}")
+        less_one = gated(FRACTION_BITS - 1, name=f"distance_less_one_{lane}")
         tie = (half & (rest == 0)) | msb_below(less_one[9:], Cat(1, whole))
-        integer = Signal(SATURATED_BITS + 1, name=f"integer_{lane}")
+        integer = gated(SATURATED_BITS + 1, name=f"integer_{lane}")
         rounded = Signal(signed(SATURATED_BITS + 2), name=f"rounded_{lane}", reset_less=True)
         nearest = whole + Mux(tie, whole[0], half)
-        m.d.comb += [
-            less_one.eq(Mux(half, rest - 1, ~rest)),
-            integer.eq(Mux(beyond, 1 << SATURATED_BITS, nearest)),
-        ]
         with m.If(stages[3]):
+            m.d.comb += [
+                less_one.eq(Mux(half, rest - 1, ~rest)),
+                integer.eq(Mux(beyond, 1 << SATURATED_BITS, nearest)),
+            ]
             m.d.sync += rounded.eq(Mux(negative, -integer, integer))
         return rounded
 

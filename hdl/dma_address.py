@@ -11,6 +11,7 @@ from hdl.ports import BUFFER_ADDRESS_BITS, BURST_REQUEST
 
 DMA_LAYOUT = instruction_layout(Opcode.STORE)
 """What LOAD and STORE have in common: LOAD's layout begins with the same fields."""
+LOAD_LAYOUT = instruction_layout(Opcode.LOAD)
 
 
 def piece_layout(*, axi_bytes: int, burst_bytes: int) -> data.StructLayout:

@@ -1,4 +1,4 @@
-"""LOAD: DRAM to the activation, weight and parameter buffers (I-01, rules T-LD)."""
+"""LOAD: DRAM to the activation, weight, parameter and index buffers (I-01, rules T-LD)."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -7,8 +7,10 @@ from amaranth.lib.wiring import In, Out
 
 from arch.config import Config
 from arch.timing import DMA_INSTRUCTIONS_IN_FLIGHT
-from hdl.dma_address import BeatWalker, BurstGenerator, piece_layout
-from hdl.load_writer import LOAD_LAYOUT, TARGET_FIELDS, TARGET_LAYOUT, LoadWriter, parameter_write
+from hdl.dma_address import LOAD_LAYOUT, BeatWalker, BurstGenerator, piece_layout
+from hdl.gather import Gather
+from hdl.index_buffer import IndexBuffer
+from hdl.load_writer import TARGET_FIELDS, TARGET_LAYOUT, LoadWriter, parameter_write
 from hdl.ports import (
     BURST_REQUEST,
     BufferWrite,
@@ -21,6 +23,9 @@ from hdl.ports import (
 
 class LoadEngine(wiring.Component):
     """Asks for bursts as far ahead as its window allows, and writes beats as they come.
+
+    The index buffer, which nobody else uses, is its own. With ``gather`` the bursts of a run follow
+    GATHER_CYCLES later (T-LD-07).
 
     Halted, it begins no burst, takes the data it asked for, and writes and retires nothing (E-08);
     a reset starts it anew.
@@ -46,10 +51,16 @@ class LoadEngine(wiring.Component):
         From the cycle after an error on, of whatever engine.
     quiet : Out(1)
         Nothing is presented or outstanding on the bus.
+
+    Attributes
+    ----------
+    index_buffer : IndexBuffer
+        For benches, which see what is written to it.
     """
 
     def __init__(self, config: Config):
         self._config = config
+        self.index_buffer = IndexBuffer(axi_bytes=config.axi_bytes)
         beat_bytes = range(config.axi_bytes + 1)
         buffer = Out(BufferWrite(word_bytes=config.word_bytes))
         super().__init__(
@@ -81,10 +92,22 @@ class LoadEngine(wiring.Component):
             width=TARGET_LAYOUT.size, depth=DMA_INSTRUCTIONS_IN_FLIGHT
         )
         m.submodules.generator = generator = BurstGenerator(**sizes)
+        m.submodules.index_buffer = self.index_buffer
+        m.submodules.gather = gather = Gather()
+        wiring.connect(m, gather.index, self.index_buffer.read)
         m.d.comb += [
-            self.issue.ready.eq(~generator.o.valid & in_flight.w_rdy),  # T-LD-02
-            generator.load.eq(issued),
-            generator.word.eq(word),
+            # T-LD-02, and T-LD-07: so that what a LOAD before it writes is there.
+            self.issue.ready.eq(
+                ~generator.o.valid
+                & ~gather.busy
+                & in_flight.w_rdy
+                & ~(word.gather & in_flight.r_rdy)
+            ),
+            gather.start.eq(issued & word.gather),
+            gather.word.eq(word),
+            gather.ready.eq(~generator.o.valid),
+            generator.load.eq((issued & ~word.gather) | gather.load),
+            generator.word.eq(Mux(gather.load, gather.run, word)),
             in_flight.w_en.eq(issued),
             in_flight.w_data.eq(Cat((word[name] for name in TARGET_FIELDS), self.issue.index)),
             self.status.in_flight.eq(in_flight.r_rdy),
@@ -98,7 +121,10 @@ class LoadEngine(wiring.Component):
         asked, received, presented = Signal(), Signal(), Signal()
         outstanding = Signal(range(config.read_window_beats + 256))
         beats = generator.o.p.request.beats
+        piece = Signal(piece_layout(**sizes))
         m.d.comb += [
+            piece.eq(generator.o.p.piece),
+            piece.last.eq(generator.o.p.piece.last & ~gather.busy),
             # T-LD-03: `pieces` holds the bursts that are outstanding. E-08: halted, only an
             # address that is already presented stays.
             self.request.valid.eq(
@@ -112,7 +138,7 @@ class LoadEngine(wiring.Component):
             asked.eq(self.request.valid & self.request.ready),
             generator.o.ready.eq(asked),
             pieces.w_en.eq(asked),
-            pieces.w_data.eq(generator.o.p.piece),
+            pieces.w_data.eq(piece),
             walker.i.valid.eq(pieces.r_rdy),
             walker.i.p.eq(pieces.r_data),
             pieces.r_en.eq(walker.i.ready),
@@ -140,4 +166,5 @@ class LoadEngine(wiring.Component):
         ]
         for name in ("activation", "weight", "parameter", "fault"):
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(writer, name))
+        wiring.connect(m, writer.index, self.index_buffer.write)
         return m

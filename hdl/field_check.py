@@ -1,11 +1,25 @@
 """What the front end refuses: undefined opcodes and fields that break a rule (E-02)."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from arch.isa import INSTRUCTION_BYTES, LAYOUTS, Addition, Buffer, ElementType, Engine, Opcode
+from arch.config import INDEX_ENTRIES
+from arch.isa import (
+    INSTRUCTION_BYTES,
+    LAYOUTS,
+    Addition,
+    Buffer,
+    Destination,
+    ElementType,
+    Engine,
+    Opcode,
+    Operation,
+    RowFunction,
+    Source,
+    Statistic,
+)
 from hdl.instruction import instruction_layout
 
 _COUNTS = (
@@ -56,6 +70,7 @@ class FieldCheck(wiring.Component):
             Opcode.MATRIX: self._matrix,
             Opcode.VECTOR: self._vector,
             Opcode.TABLE: self._table,
+            Opcode.SCALE: self._scale,
         }
         with m.Switch(self.word[:8]):
             for opcode, broken in rules.items():
@@ -84,6 +99,16 @@ class FieldCheck(wiring.Component):
         ]
 
     def _load(self, word):
+        gathers_wrongly = (
+            (word.planes > 1)
+            | (word.buffer == Buffer.PARAMETER)
+            | (word.buffer == Buffer.INDEX)
+            | (word.index_address + word.runs > INDEX_ENTRIES)
+        )
+        return [word.gather & gathers_wrongly, self._crosses_beats(word)]
+
+    def _crosses_beats(self, word):
+        """A beat would not be an aligned part of the memory, which takes no other (B-05)."""
         lane_bits = exact_log2(self._axi_bytes)
 
         def lane(address):
@@ -99,56 +124,129 @@ class FieldCheck(wiring.Component):
         ):
             strides = (lane(dram) != lane(buffer)) | (pads & (lane(buffer) != 0))
             broken |= (count > 1) & strides
-        return [
-            word.buffer > max(Buffer),
-            (word.buffer == Buffer.PARAMETER) & broken,  # B-05
-        ]
+        return ((word.buffer == Buffer.PARAMETER) | (word.buffer == Buffer.INDEX)) & broken
 
     def _store(self, word):
         return [word.buffer != Buffer.ACTIVATION]
 
     def _matrix(self, word):
-        tile = _misaligned(word.weight_address, self._rows)
-        column = _misaligned(word.weight_column_stride, self._rows)
+        columns, rows = word.weight_transposed, word.weight_row_major
         repeated = (word.ky_count > 1) | (word.kx_count > 1)
         return [
             _outside(word.activation_zero_point, word.activation_signed),
             _outside(word.weight_zero_point, word.weight_signed) & ~word.weight_zero_row,
-            word.weight_transposed & (word.weight_zero_row | repeated | tile | column),
-            ~word.weight_transposed & _misaligned(word.weight_address, self._cols),
+            (columns | rows) & (word.weight_zero_row | repeated),
+            columns & rows,
+            columns & _misaligned(word.weight_address, self._rows),
+            columns & _misaligned(word.weight_stride, self._rows),
+            ~columns & _misaligned(word.weight_address, self._cols),
+            rows & _misaligned(word.weight_stride, self._cols),
         ]
 
     def _vector(self, word):
-        wide = word.element_type == ElementType.INT16
-        wide_residual = word.addition == Addition.INT16
         adds = word.addition != Addition.NONE
-        exponent = word.addition_scale[23:31]
-        normal = (exponent != 0) & ~exponent.all() & ~word.addition_scale[31]
         return [
             word.addition > max(Addition),
-            word.element_type > max(ElementType),
-            self._misaligned_element(word.output_address, wide),
-            self._misaligned_element(word.output_row_stride, wide),
-            adds & self._misaligned_element(word.residual_address, wide_residual),
-            adds & self._misaligned_element(word.residual_row_stride, wide_residual),
+            word.output_buffer > max(Destination),
+            word.statistic > max(Statistic),
+            word.element_type == ElementType.INT32,
             word.clamp_low > word.clamp_high,
             adds & (word.sum_low > word.sum_high),
-            (word.addition == Addition.TABLE) & ~normal,
-            *self._table(word),
+            (word.addition == Addition.TABLE) & ~_is_positive_normal(word.addition_scale),
+            word.tensor_scale & ~_is_positive_normal(word.scale),
+            ~word.tensor_scale & self._misplaced_parameters(word),
+            word.interpolate & (word.unary_table | (word.addition == Addition.TABLE)),
+            *self._vector_places(word),
+            *self._operation(word),
+        ]
+
+    def _vector_places(self, word):
+        """Source, ``y`` and output: where they lie, and their zero points."""
+        writes = word.output_buffer != Destination.NONE
+        reads_source = word.source != Source.ACCUMULATOR
+        multiplies = word.operation == Operation.MULTIPLY
+        reads_y = multiplies | (word.addition != Addition.NONE)
+        wide_y = Mux(
+            multiplies,
+            word.multiplier_type == ElementType.INT16,
+            word.addition == Addition.INT16,
+        )
+        return [
+            writes & self._misplaced(word, "output", word.element_type == ElementType.INT16),
+            writes & _outside_element(word.output_zero_point, word.element_type),
+            reads_source & self._misplaced(word, "source", word.source == Source.INT16),
+            Mux(
+                (word.source == Source.INT8) | (word.source == Source.UINT8),
+                _outside(word.source_zero_point, word.source == Source.INT8),
+                word.source_zero_point != 0,
+            ),
+            reads_y & self._misplaced(word, "residual", wide_y),
+        ]
+
+    def _operation(self, word):
+        """What goes with MULTIPLY, CENTRE and EXPONENT."""
+        adds = word.addition != Addition.NONE
+        from_accumulator = word.source == Source.ACCUMULATOR
+        multiply = (
+            adds
+            | from_accumulator
+            | (word.multiplier_type == ElementType.INT32)
+            | _outside_element(word.multiplier_zero_point, word.multiplier_type)
+        )
+        centre = (
+            from_accumulator
+            | (word.statistic != Statistic.NONE)
+            | ~(word.tensor_scale | word.bias_after)
+        )
+        exponent = (
+            adds
+            | word.unary_table
+            | word.interpolate
+            | word.row_scale
+            | word.bias_after
+            | (word.output_shift != 0)
+            | (word.statistic == Statistic.MAXIMUM)
+            | (word.element_type == ElementType.INT8)
+        )
+        return [
+            (word.operation == Operation.MULTIPLY) & multiply,
+            (word.operation == Operation.CENTRE) & centre,
+            (word.operation == Operation.EXPONENT) & exponent,
         ]
 
     def _table(self, word):
-        return [_misaligned(word.parameter_address, 4 * self._cols)]
+        return [self._misplaced_parameters(word)]
 
-    def _misaligned_element(self, address, wide):
-        """No multiple of the bytes of ``cols`` elements; ``wide`` elements have two."""
-        return _misaligned(address, self._cols) | (wide & _misaligned(address, 2 * self._cols))
+    def _scale(self, word):
+        return [word.function > max(RowFunction)]
+
+    def _misplaced_parameters(self, word):
+        return _misaligned(word.parameter_address, 4 * self._cols)
+
+    def _misplaced(self, word, name, wide):
+        """Address or stride is no multiple of ``cols`` elements; ``wide`` ones have two bytes."""
+        place = word[f"{name}_address"] | word[f"{name}_row_stride"]
+        return _misaligned(place, self._cols) | (wide & _misaligned(place, 2 * self._cols))
 
 
 def _misaligned(address, alignment):
     return address[: exact_log2(alignment)] != 0
 
 
+def _is_positive_normal(float32):
+    exponent = float32[23:31]
+    return (exponent != 0) & ~exponent.all() & ~float32[31]
+
+
 def _outside(zero_point, is_signed):
     """A 9-bit zero point that int8, or uint8, does not hold."""
     return zero_point[8] != (is_signed & zero_point[7])
+
+
+def _outside_element(zero_point, element_type):
+    """A 9-bit zero point that the type does not have; that of int16 is 0."""
+    return Mux(
+        element_type == ElementType.INT16,
+        zero_point != 0,
+        _outside(zero_point, element_type == ElementType.INT8),
+    )

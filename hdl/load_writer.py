@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from arch.config import Config
-from arch.isa import Buffer, ErrorCode, Opcode
-from hdl.dma_address import beat_layout
-from hdl.instruction import instruction_layout
+from arch.isa import Buffer, ErrorCode
+from hdl.dma_address import LOAD_LAYOUT, beat_layout
+from hdl.index_buffer import INDEX_BUFFER_BYTES, index_write
 from hdl.ports import (
     BUFFER_ADDRESS_BITS,
     INDEX_BITS,
@@ -17,8 +17,6 @@ from hdl.ports import (
     MemoryWrite,
     read_beat_layout,
 )
-
-LOAD_LAYOUT = instruction_layout(Opcode.LOAD)
 
 TARGET_FIELDS = ("buffer", "pad_bytes", "pad_value")
 
@@ -61,7 +59,7 @@ class LoadWriter(wiring.Component):
         Of the instruction whose bytes are being written; the next one from the cycle after
         ``retire``.
     activation, weight : Out(BufferWrite(...))
-    parameter : Out(MemoryWrite(...))
+    parameter, index : Out(MemoryWrite(...))
     written, waiting : Out(1)
         A write happens in this cycle, is denied by a conflict.
     written_bytes, pad_bytes : Out(range(axi_bytes + 1))
@@ -86,6 +84,7 @@ class LoadWriter(wiring.Component):
                 "activation": Out(BufferWrite(word_bytes=config.word_bytes)),
                 "weight": Out(BufferWrite(word_bytes=config.word_bytes)),
                 "parameter": Out(parameter_write(config)),
+                "index": Out(index_write(axi_bytes=config.axi_bytes)),
                 "written": Out(1),
                 "waiting": Out(1),
                 "written_bytes": Out(beat_bytes),
@@ -170,6 +169,7 @@ class LoadWriter(wiring.Component):
             Buffer.ACTIVATION: self._config.activation_buffer_bytes,
             Buffer.WEIGHT: self._config.weight_buffer_bytes,
             Buffer.PARAMETER: self._config.parameter_buffer_bytes,
+            Buffer.INDEX: INDEX_BUFFER_BYTES,
         }
         overrun, refused, due = Signal(), Signal(), Signal()
         with m.Switch(self.target.buffer):
@@ -199,13 +199,16 @@ class LoadWriter(wiring.Component):
                 port.data.eq(stage_data),
                 port.enable.eq(stage.enable),
             ]
-        # B-05: a beat is an aligned part of a parameter word.
+        # B-05: a beat is an aligned part of a parameter word, and a word of the index buffer.
         parts = self._config.parameter_word_bytes // self._config.axi_bytes
         offset_bits = exact_log2(self._config.parameter_word_bytes)
+        beat = stage.address[exact_log2(self._config.axi_bytes) :]
         part = stage.address[exact_log2(self._config.axi_bytes) : offset_bits]
         m.d.comb += [
             self.parameter.address.eq(stage.address[offset_bits:]),
             self.parameter.data.eq(stage_data.replicate(parts)),
+            self.index.address.eq(beat),
+            self.index.data.eq(stage_data),
         ]
         with m.Switch(self.target.buffer):
             with m.Case(Buffer.ACTIVATION):
@@ -221,4 +224,8 @@ class LoadWriter(wiring.Component):
                     m.d.comb += self.parameter.enable.word_select(part, self._config.axi_bytes).eq(
                         stage.enable
                     )
+            with m.Case(Buffer.INDEX):
+                m.d.comb += granted.eq(1)
+                with m.If(due):
+                    m.d.comb += self.index.enable.eq(stage.enable)
         return granted

@@ -1,6 +1,6 @@
 """Reads weight tiles from the weight buffer into the compute tile."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
@@ -22,8 +22,9 @@ class MatrixLoader(Component):
     A tile takes ``rows`` reads, or ``cols`` where transposed, and one more for its row of zero
     points (T-MX-01). Reads are never held (B-04). The tile register is written two cycles after
     the read, like the operands of a row read in the same cycle. Weights of rows and columns that
-    are not valid are zero, whatever was read; columns that are not valid are no error beyond the
-    buffer (E-03), only not read.
+    are not valid are zero, whatever was read. Where tiles are read from a matrix (transposed or
+    row-major), columns or rows that are not valid are no error beyond the buffer (E-03), only not
+    read.
 
     Parameters
     ----------
@@ -73,6 +74,7 @@ class MatrixLoader(Component):
     def elaborate(self, platform):
         m = Module()
         options = self._options(m)
+        straight = ~(options.transposed | options.row_major)
         m.submodules.nest = nest = self._nest(m)
         m.submodules.walk = walk = self._walk(m)
         busy = Signal()
@@ -87,7 +89,7 @@ class MatrixLoader(Component):
             self.free.eq(~busy | (self.tile_end & nest.last.all())),
             nest.step.eq(reading_weights),
             walk.step.eq(reading),
-            walk.level.eq(Mux(options.transposed, nest.level, READ)),
+            walk.level.eq(Mux(straight, READ, nest.level)),
         ]
         with m.If(reading):
             m.d.sync += [in_tile.eq(~self.tile_end), zero_due.eq(0)]
@@ -113,7 +115,7 @@ class MatrixLoader(Component):
             self.read.count.eq(Mux(options.transposed, self._rows, self._cols)),
         ]
         beyond = overruns(walk.value, self.read.count, self._buffer_bytes)
-        needed = ~options.transposed | (index < n)
+        needed = straight | (index < across)
         m.d.comb += [
             self.read.valid.eq(reading & ~beyond),
             self.overrun.eq(reading & beyond & needed),
@@ -133,6 +135,7 @@ class MatrixLoader(Component):
                 options.zero_point.eq(new.weight_zero_point),
                 options.last_k.eq(new.last_k),
                 options.last_n.eq(new.last_n),
+                options.row_major.eq(new.weight_row_major),
             ]
         return options
 
@@ -150,12 +153,21 @@ class MatrixLoader(Component):
         return nest
 
     def _walk(self, m):
-        """Straight tiles lie one behind the other: every read is a step of the innermost level."""
+        """Straight tiles lie one behind the other: every read is a step of the innermost level.
+
+        A read of the others is of one row of a matrix, so that tiles in one direction lie ``rows``
+        or ``cols`` rows apart, and those in the other ``rows`` or ``cols`` bytes.
+        """
         new = self.instruction
+        from_matrix = new.weight_transposed | new.weight_row_major
         strides = {
-            READ: Mux(new.weight_transposed, new.weight_column_stride, self._cols),
-            K_TILE: Const(self._rows),
-            N_TILE: new.weight_column_stride << exact_log2(self._cols),
+            READ: Mux(from_matrix, new.weight_stride, self._cols),
+            K_TILE: Mux(
+                new.weight_transposed, self._rows, new.weight_stride << exact_log2(self._rows)
+            ),
+            N_TILE: Mux(
+                new.weight_transposed, new.weight_stride << exact_log2(self._cols), self._cols
+            ),
         }
         walk = StridedWalk(width=BUFFER_ADDRESS_BITS, strided=strides, levels=N_TILE + 1)
         m.d.comb += [
@@ -204,6 +216,7 @@ class MatrixLoader(Component):
                 "zero_point": signed(OPERAND_BITS),
                 "last_k": range(self._rows + 1),
                 "last_n": range(self._cols + 1),
+                "row_major": 1,
             }
         )
 

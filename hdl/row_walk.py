@@ -1,77 +1,46 @@
-"""Walks the addresses of the rows of an instruction."""
+"""The loop of a VECTOR instruction over rows and n tiles, and the addresses that move with it."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Mux
 
-from hdl.ports import BUFFER_ADDRESS_BITS
+from hdl.loop_nest import LoopNest, StridedWalk
+
+ROW, TILE = range(2)
+"""Levels of the loop, innermost first."""
+ENTRY_BITS = 17
+"""Of an entry of the statistics file that is walked to: ``statistic_address`` and a row."""
 
 
-class RowWalk(wiring.Component):
-    """Row by row through an n tile, n tile by n tile; addresses wrap at 2^24.
+def row_nest(m, fields, *, start, step):
+    """Row by row through an n tile, n tile by n tile; ``fields`` are those of the instruction."""
+    m.submodules.nest = nest = LoopNest(widths=(16, 12))
+    m.d.comb += [
+        nest.start.eq(start),
+        nest.step.eq(step),
+        *nest.set_counts((fields.rows, fields.n_tiles)),
+    ]
+    return nest
 
-    Row ``m`` of n tile ``n`` is at ``origin + m * row_stride + n * tile_stride``.
 
-    Members
-    -------
-    start : In(1)
-        The next cycle is at the first row.
-    step : In(1)
-        The next cycle is at the next row.
-    rows, n_tiles : In
-        Extents, 1 up; like the strides constant while walking.
-    origin, row_stride, tile_stride : In(24)
-        Bytes.
-    address : Out(24)
-        Of the row the walk is at.
-    last_row, last_tile : Out(1)
-        Whether it is the last of its n tile, and this the last n tile.
-    """
+def row_walk(m, nest, name, *, width, origin, strides):
+    """A value that starts at ``origin``; ``strides`` is what it gains at each level it moves at."""
+    walk = StridedWalk(width=width, strided=tuple(strides), levels=TILE + 1)
+    m.submodules[f"{name}_walk"] = walk
+    m.d.comb += [
+        walk.start.eq(nest.start),
+        walk.step.eq(nest.step),
+        walk.level.eq(nest.level),
+        walk.origin.eq(origin),
+        *walk.set_strides(strides),
+    ]
+    return walk.value
 
-    def __init__(self):
-        super().__init__(
-            {
-                "start": In(1),
-                "step": In(1),
-                "rows": In(16),
-                "n_tiles": In(12),
-                "origin": In(BUFFER_ADDRESS_BITS),
-                "row_stride": In(BUFFER_ADDRESS_BITS),
-                "tile_stride": In(BUFFER_ADDRESS_BITS),
-                "address": Out(BUFFER_ADDRESS_BITS),
-                "last_row": Out(1),
-                "last_tile": Out(1),
-            }
-        )
 
-    def elaborate(self, platform):
-        m = Module()
-        rows_left = Signal.like(self.rows)
-        tiles_left = Signal.like(self.n_tiles)
-        tile_address = Signal(BUFFER_ADDRESS_BITS)
-        next_tile_address = Signal(BUFFER_ADDRESS_BITS)
-        m.d.comb += [
-            self.last_row.eq(rows_left == 1),
-            self.last_tile.eq(tiles_left == 1),
-            next_tile_address.eq(tile_address + self.tile_stride),
-        ]
-        with m.If(self.start):
-            m.d.sync += [
-                rows_left.eq(self.rows),
-                tiles_left.eq(self.n_tiles),
-                tile_address.eq(self.origin),
-                self.address.eq(self.origin),
-            ]
-        with m.Elif(self.step & self.last_row):
-            m.d.sync += [
-                rows_left.eq(self.rows),
-                tiles_left.eq(tiles_left - 1),
-                tile_address.eq(next_tile_address),
-                self.address.eq(next_tile_address),
-            ]
-        with m.Elif(self.step):
-            m.d.sync += [
-                rows_left.eq(rows_left - 1),
-                self.address.eq(self.address + self.row_stride),
-            ]
-        return m
+def entry_walk(m, nest, fields):
+    """The row's entry of the statistics file, the same in every n tile (rule B-08)."""
+    origin = fields.statistic_address
+    return row_walk(m, nest, "entry", width=ENTRY_BITS, origin=origin, strides={ROW: 1})
+
+
+def valid_lanes(fields, nest, lanes):
+    """How many lanes of the n tile are valid (rule I-04)."""
+    return Mux(nest.last[TILE], fields.last_n, lanes)

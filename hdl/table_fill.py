@@ -28,7 +28,7 @@ class TableFill(wiring.Component):
     fields : In
         The instruction, from the cycle after ``start`` to ``done``.
     parameters : Out(MemoryRead)
-    unary, addition : Out(MemoryWrite)
+    unary, wide : Out(MemoryWrite)
         Of the two tables.
     reading : Out(1)
         A word is read in this cycle.
@@ -47,7 +47,7 @@ class TableFill(wiring.Component):
                 "fields": In(instruction_layout(Opcode.TABLE)),
                 "parameters": Out(MemoryRead(depth=parameter_depth, width=32 * lanes)),
                 "unary": Out(MemoryWrite(depth=Table.UNARY.words, width=32)),
-                "addition": Out(MemoryWrite(depth=Table.ADDITION.words, width=32)),
+                "wide": Out(MemoryWrite(depth=Table.WIDE.words, width=32)),
                 "reading": Out(1),
                 "done": Out(1),
                 "overrun": Out(1),
@@ -57,9 +57,9 @@ class TableFill(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lane_bits = (self.lanes - 1).bit_length()
-        for_addition = self.fields.table == Table.ADDITION
-        index = Signal(range(Table.ADDITION.words))
-        last = index == Mux(for_addition, Table.ADDITION.words - 1, Table.UNARY.words - 1)
+        for_wide = self.fields.table == Table.WIDE
+        index = Signal(range(Table.WIDE.words))
+        last = index == Mux(for_wide, Table.WIDE.words - 1, Table.UNARY.words - 1)
         with m.If(self.start):
             m.d.sync += [index.eq(0), self.reading.eq(1)]
         with m.Elif(self.reading):
@@ -87,7 +87,7 @@ class TableFill(wiring.Component):
                 written_index.eq(arrived_index),
                 value.eq(self.parameters.data.word_select(arrived_index[:lane_bits], 32)),
             ]
-        for table, selected in ((self.unary, ~for_addition), (self.addition, for_addition)):
+        for table, selected in ((self.unary, ~for_wide), (self.wide, for_wide)):
             m.d.comb += [
                 table.enable.eq(written & selected),
                 table.address.eq(written_index),

@@ -1,25 +1,30 @@
-"""The VECTOR engine: from the accumulator to a buffer."""
+"""The VECTOR engine: passes over rows of the accumulator or of the activation buffer."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from arch.config import Config
-from arch.isa import Buffer, ErrorCode, Opcode
+from arch.isa import Destination, ErrorCode, Opcode
 from hdl.accumulator import AccumulatorRead
 from hdl.instruction import instruction_layout
 from hdl.ports import BufferRead, BufferWrite, EngineStatus, Fault, Issue, MemoryRead
+from hdl.row_reads import RowReads
 from hdl.row_sequencer import RowSequencer
+from hdl.row_writes import RowWrites
+from hdl.scale_rows import ScaleRows
+from hdl.statistics import Statistics
 from hdl.table_fill import TableFill
 from hdl.vector_lanes import VectorLanes
 
 
 class VectorEngine(wiring.Component):
-    """Executes VECTOR and TABLE, one at a time (rules I-04, I-05, T-VX-01 to T-VX-06).
+    """Executes VECTOR, TABLE and SCALE, one at a time (I-04, I-05, I-07, T-VX-01 to T-VX-07).
 
-    For each kind of instruction there is a sequencer, which starts in the cycle after the issue,
-    drives the ports and ends with ``done``; rows go through ``VectorLanes``. What would reach
-    beyond the end of a memory is not read or written, and an error in that cycle (E-03).
+    Each kind of instruction has a sequencer, which starts in the cycle after the issue and ends
+    with ``done``. A row of VECTOR goes from ``RowReads`` through ``VectorLanes`` to ``RowWrites``
+    and the statistics file. What would reach beyond the end of a memory is not read or written,
+    and an error (E-03).
 
     Parameters
     ----------
@@ -33,8 +38,8 @@ class VectorEngine(wiring.Component):
     accumulator : Out(AccumulatorRead)
     parameters : Out(MemoryRead)
         Of the parameter buffer.
-    residual : Out(BufferRead)
-        Of the activation buffer.
+    activation_read : Out(BufferRead)
+        Sources, residuals and multipliers.
     activation_write, weight_write : Out(BufferWrite)
         VECTOR is the first of the writers (rule B-04), so ``ready`` is not looked at.
     row : Out(1)
@@ -54,7 +59,7 @@ class VectorEngine(wiring.Component):
                     AccumulatorRead(depth=config.accumulator_depth, lanes=config.cols)
                 ),
                 "parameters": Out(MemoryRead(depth=self.parameter_depth, width=parameter_bits)),
-                "residual": Out(BufferRead(word_bytes=config.word_bytes)),
+                "activation_read": Out(BufferRead(word_bytes=config.word_bytes)),
                 "activation_write": Out(BufferWrite(word_bytes=config.word_bytes)),
                 "weight_write": Out(BufferWrite(word_bytes=config.word_bytes)),
                 "row": Out(1),
@@ -63,51 +68,39 @@ class VectorEngine(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes = self.config.cols
-        m.submodules.rows = rows = RowSequencer(self.config)
-        m.submodules.table_fill = table_fill = TableFill(
-            parameter_depth=self.parameter_depth, lanes=lanes
-        )
-        m.submodules.lanes = vector_lanes = VectorLanes(lanes=lanes)
+        parameter = {"parameter_depth": self.parameter_depth, "lanes": self.config.cols}
+        entries = self.config.accumulator_depth
+        m.submodules.rows = rows = RowSequencer(**parameter)
+        m.submodules.reads = reads = RowReads(self.config)
+        m.submodules.writes = writes = RowWrites(self.config)
+        m.submodules.table_fill = table_fill = TableFill(**parameter)
+        m.submodules.scale_rows = scale_rows = ScaleRows(depth=entries)
+        m.submodules.lanes = lanes = VectorLanes(lanes=self.config.cols)
+        m.submodules.statistics = statistics = Statistics(depth=entries)
 
-        self._issue(m, rows, table_fill, vector_lanes)
-        wiring.connect(m, rows.accumulator, wiring.flipped(self.accumulator))
-        wiring.connect(m, rows.residual, wiring.flipped(self.residual))
-        wiring.connect(m, table_fill.unary, vector_lanes.unary)
-        wiring.connect(m, table_fill.addition, vector_lanes.addition)
+        word, index = self._hold_instruction(m, rows, table_fill, scale_rows)
         m.d.comb += [
-            self.parameters.enable.eq(rows.parameters.enable | table_fill.parameters.enable),
-            self.parameters.address.eq(
-                Mux(
-                    table_fill.parameters.enable,
-                    table_fill.parameters.address,
-                    rows.parameters.address,
-                )
-            ),
-            table_fill.parameters.data.eq(self.parameters.data),
-            vector_lanes.parameters.eq(self.parameters.data),
-            vector_lanes.bias_valid.eq(rows.bias_valid),
-            vector_lanes.scale_valid.eq(rows.scale_valid),
-            vector_lanes.row.eq(rows.row),
-            vector_lanes.accumulators.eq(self.accumulator.data),
-            vector_lanes.residual.eq(self.residual.data),
-            self.row.eq(rows.row),
-            rows.write.eq(vector_lanes.result_valid),
+            unit.fields.eq(word) for unit in (rows, reads, writes, table_fill, scale_rows, lanes)
         ]
-        for buffer, port in (
-            (Buffer.ACTIVATION, self.activation_write),
-            (Buffer.WEIGHT, self.weight_write),
-        ):
-            m.d.comb += [
-                port.valid.eq(rows.write_valid & (rows.fields.output_buffer == buffer)),
-                port.address.eq(rows.write_address),
-                port.data.eq(vector_lanes.result),
-                port.enable.eq(rows.write_enable),
-            ]
+        sequencers = (writes, table_fill, scale_rows)
+        faulty = (rows, reads, writes, table_fill, scale_rows)
+        m.d.comb += [
+            self.row.eq(reads.row),
+            self.status.working.eq(reads.reading | table_fill.reading | scale_rows.reading),
+            self.status.wait_port.eq(reads.denied),
+            self.status.retire.eq(_any(unit.done for unit in sequencers)),
+            self.fault.valid.eq(_any(unit.overrun for unit in faulty)),
+            self.fault.code.eq(ErrorCode.BUFFER_OVERRUN),
+            self.fault.instruction.eq(index),
+        ]
+        self._connect_parameters(m, rows, table_fill, lanes)
+        self._connect_reads(m, rows, reads, lanes)
+        self._connect_writes(m, rows, writes, lanes)
+        self._connect_statistics(m, reads, writes, scale_rows, lanes, statistics)
         return m
 
-    def _issue(self, m, rows, table_fill, vector_lanes):
-        """Holds the instruction in flight (rules T-VX-01, T-VX-05) and tells the ledger."""
+    def _hold_instruction(self, m, rows, table_fill, scale_rows):
+        """The instruction in flight and its index (rules T-VX-01, T-VX-05)."""
         word = Signal.like(self.issue.word)
         index = Signal.like(self.issue.index)
         accept = self.issue.valid & self.issue.ready
@@ -124,13 +117,71 @@ class VectorEngine(wiring.Component):
             self.issue.ready.eq(~self.status.in_flight),
             rows.start.eq(accept & (opcode == Opcode.VECTOR)),
             table_fill.start.eq(accept & (opcode == Opcode.TABLE)),
-            rows.fields.eq(word),
-            vector_lanes.fields.eq(word),
-            table_fill.fields.eq(word),
-            self.status.working.eq(rows.row | table_fill.reading),
-            self.status.wait_port.eq(rows.denied),
-            self.status.retire.eq(rows.done | table_fill.done),
-            self.fault.valid.eq(rows.overrun | table_fill.overrun),
-            self.fault.code.eq(ErrorCode.BUFFER_OVERRUN),
-            self.fault.instruction.eq(index),
+            scale_rows.start.eq(accept & (opcode == Opcode.SCALE)),
         ]
+        return word, index
+
+    def _connect_parameters(self, m, rows, table_fill, lanes):
+        connect(m, table_fill.unary, lanes.unary)
+        connect(m, table_fill.wide, lanes.wide)
+        table = table_fill.parameters
+        m.d.comb += [
+            self.parameters.enable.eq(rows.parameters.enable | table.enable),
+            self.parameters.address.eq(Mux(table.enable, table.address, rows.parameters.address)),
+            table.data.eq(self.parameters.data),
+            lanes.parameters.eq(self.parameters.data),
+            lanes.bias_valid.eq(rows.bias_valid),
+            lanes.scale_valid.eq(rows.scale_valid),
+        ]
+
+    def _connect_reads(self, m, rows, reads, lanes):
+        connect(m, reads.buffer, flipped(self.activation_read))
+        connect(m, reads.accumulator, flipped(self.accumulator))
+        m.d.comb += [
+            reads.start.eq(rows.first_cycle),
+            reads.at_row.eq(rows.at_row),
+            rows.row.eq(reads.row),
+            rows.last_row.eq(reads.last_row),
+            rows.last_tile.eq(reads.last_tile),
+            lanes.row.eq(reads.row),
+            lanes.accumulators.eq(self.accumulator.data),
+            lanes.source.eq(reads.source),
+            lanes.operand.eq(reads.operand),
+            lanes.counts.eq(reads.counts),
+        ]
+
+    def _connect_writes(self, m, rows, writes, lanes):
+        m.d.comb += [writes.start.eq(rows.first_cycle), writes.row.eq(lanes.result_valid)]
+        for buffer, port in (
+            (Destination.ACTIVATION, self.activation_write),
+            (Destination.WEIGHT, self.weight_write),
+        ):
+            m.d.comb += [
+                port.valid.eq(writes.valid & (writes.fields.output_buffer == buffer)),
+                port.address.eq(writes.address),
+                port.data.eq(lanes.result),
+                port.enable.eq(writes.enable),
+            ]
+
+    def _connect_statistics(self, m, reads, writes, scale_rows, lanes, statistics):
+        connect(m, writes.update, statistics.update)
+        connect(m, scale_rows.scale, statistics.scale)
+        scaled = scale_rows.statistics
+        m.d.comb += [
+            statistics.read.enable.eq(reads.use_entry | scaled.enable),
+            statistics.read.entry.eq(Mux(scaled.enable, scaled.entry, reads.entry)),
+            scaled.sum.eq(statistics.read.sum),
+            scaled.squares.eq(statistics.read.squares),
+            lanes.maximum.eq(statistics.read.maximum),
+            lanes.row_sum.eq(statistics.read.sum),
+            lanes.row_scale.eq(statistics.read.scale),
+            statistics.reduced_valid.eq(lanes.reduced_valid),
+            statistics.reduced_maximum.eq(lanes.reduced_maximum),
+            statistics.reduced_sum.eq(lanes.reduced_sum),
+            statistics.reduced_squares.eq(lanes.reduced_squares),
+        ]
+
+
+def _any(conditions):
+    """Whether one of them holds."""
+    return Cat(conditions).any()

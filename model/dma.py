@@ -9,13 +9,19 @@ from arch.isa import Load, Store
 from arch.timing import DMA_INSTRUCTIONS_IN_FLIGHT
 
 
-def cut(instruction: Load | Store, config: Config) -> Iterator[tuple[int, bool]]:
-    """Yield (beats, whether it ends a run) of each burst, in order (T-LD-01, T-ST-01)."""
+def cut(
+    instruction: Load | Store, config: Config, rows: Sequence[int] | None = None
+) -> Iterator[tuple[int, bool]]:
+    """Yield (beats, whether it ends a run) of each burst, in order (T-LD-01, T-ST-01).
+
+    ``rows`` are what a gathering LOAD takes in place of the numbers of its runs (I-01).
+    """
     axi_bytes, burst_bytes = config.axi_bytes, config.burst_bytes
+    rows = range(instruction.runs) if rows is None else rows
     for plane in range(instruction.planes):
         base = instruction.dram_address + plane * instruction.plane_dram_stride
-        for run in range(instruction.runs):
-            address = (base + run * instruction.run_dram_stride) % 2**32
+        for row in rows:
+            address = (base + row * instruction.run_dram_stride) % 2**32
             end = address + instruction.run_bytes
             while address < end:
                 stop = min(end, address - address % burst_bytes + burst_bytes)

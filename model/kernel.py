@@ -108,7 +108,7 @@ class Sequencer(ABC):
 
     @abstractmethod
     def accepts_from(self) -> int | None:
-        """First cycle, after the last issue, in which the engine accepts; None if not known yet."""
+        """First cycle, after the last issue, in which ``head`` is accepted; None if not known."""
 
     @abstractmethod
     def begin(self, cycle: int, instruction: Instruction) -> None:
@@ -127,6 +127,11 @@ class Sequencer(ABC):
         self.indices.append(index)
         self.queued.append(cycle + 1)
         self._instructions.append(instruction)
+
+    @property
+    def head(self) -> Instruction:
+        """The next instruction to issue; there is one."""
+        return self._instructions[len(self.starts)]
 
     def stuck(self) -> tuple[int, Instruction] | None:
         """Index and instruction of the queue's head, if there is one."""

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from arch.config import Config
-from arch.isa import Engine, Instruction, Load
+from arch.isa import Buffer, Engine, Instruction, Load
+from arch.timing import GATHER_CYCLES
 from model.dma import cut, slot_free_from
 from model.dram import Dram, ReadBurst
+from model.indices import IndexBuffer
 from model.kernel import NEVER, Semaphores, Sequencer
 
 
@@ -23,15 +25,19 @@ class LoadEngine(Sequencer):
         Cycle in which the next burst is presented on AR, ``NEVER`` while there is none.
     """
 
-    def __init__(self, semaphores: Semaphores, dram: Dram, config: Config) -> None:
+    def __init__(
+        self, semaphores: Semaphores, dram: Dram, config: Config, indices: IndexBuffer
+    ) -> None:
         super().__init__(Engine.LOAD, semaphores)
         self.address_cycle = NEVER
         self._dram = dram
+        self._indices = indices
         self._config = config
         self._generator_free: int | None = 0
         self._bursts: Iterator[tuple[int, bool]] = iter(())
         self._burst = (0, False)
         self._padding_cycles = 0
+        self._run_gap = 0
         self._taken_from = 0
         self._accepted: list[tuple[int, int, ReadBurst]] = []
         self._beats = 0
@@ -41,7 +47,10 @@ class LoadEngine(Sequencer):
         self._padding_bytes = 0
 
     def accepts_from(self) -> int | None:
-        """T-LD-02: the generator is free, and few enough are in flight."""
+        """T-LD-02: the generator is free, and few enough are in flight; T-LD-07: none."""
+        assert isinstance(self.head, Load)
+        if self.head.gather and self.starts:
+            return self.ends[-1] + 1 if len(self.ends) == len(self.starts) else None
         slot = slot_free_from(len(self.starts), self.ends)
         if self._generator_free is None or slot is None:
             return None
@@ -54,9 +63,14 @@ class LoadEngine(Sequencer):
         self._padding_bytes += runs * instruction.pad_bytes
         self._padding_cycles = -(-instruction.pad_bytes // self._config.axi_bytes)
         self._generator_free = None
-        self._bursts = cut(instruction, self._config)
+        # T-LD-07: the number of each run is looked up in front of its first burst.
+        self._run_gap = GATHER_CYCLES if instruction.gather else 0
+        rows = self._indices.rows(instruction) if instruction.gather else None
+        self._bursts = cut(instruction, self._config, rows)
         self._burst = next(self._bursts)
-        self.address_cycle = self._presented_from(cycle + 1)
+        self.address_cycle = self._presented_from(cycle + 1 + self._run_gap)
+        if instruction.buffer == Buffer.INDEX:
+            self._indices.fill(instruction)
 
     def request(self) -> bool:
         """Hand over the burst on AR; whether that was the last of its instruction.
@@ -78,7 +92,8 @@ class LoadEngine(Sequencer):
             self.retire(burst.last + 1 + padding)
             return True
         self._burst = following
-        self.address_cycle = self._presented_from(cycle + 1)
+        gap = self._run_gap if ends_run else 0
+        self.address_cycle = self._presented_from(cycle + 1 + gap)
         return False
 
     def _presented_from(self, cycle: int) -> int:

@@ -48,8 +48,9 @@ def _candidates(shape: Shape, config: Config, space: Partition) -> Iterator[Tili
 
 def _row_candidates(shape: Shape, config: Config, space: Partition) -> list[int]:
     """Even cuts of M that leave room for two of everything a block needs, largest first."""
-    room = _group_rows(shape, config, space)
-    most = min(room, space.activation // (2 * config.word_bytes))
+    most = _group_rows(shape, config, space)
+    if shape.input_bytes:
+        most = min(most, space.activation // (2 * config.word_bytes))
     m = shape.m
     fewest_blocks = ceil_div(m, most)
     cuts: list[int] = []
@@ -85,11 +86,9 @@ def _chunk_tiles(rows: int, shape: Shape, config: Config, space: Partition) -> i
         ceil_div(_instruction_cycles(config), max(rows, config.rows)),
         step,
     )
-    limit = min(
-        max(space.activation // 4 // rows // config.rows, step),
-        space.weight // 4 // tile_bytes,
-        _RUN_BYTES_LIMIT // tile_bytes,
-    )
+    limit = min(space.weight // 4 // tile_bytes, _RUN_BYTES_LIMIT // tile_bytes)
+    if shape.input_bytes:
+        limit = min(limit, max(space.activation // 4 // rows // config.rows, step))
     chunk = min(k_tiles, wanted, limit)
     even = ceil_div(k_tiles, ceil_div(k_tiles, chunk))
     return min(round_up(even, step), chunk) if chunk >= step else even

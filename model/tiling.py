@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from arch.config import ACTIVATION_BANKS, Config
+from arch.config import Config
 from arch.isa import INSTRUCTION_BYTES
 from arch.timing import (
     FETCH_TO_DISPATCH_CYCLES,
@@ -26,40 +26,28 @@ _DISTURBANCE = 1 / 64
 
 @dataclass(frozen=True)
 class Shape:
-    """A linear layer: M, K, N and the bytes of an output and a residual element (0: none)."""
+    """A linear layer: M, K, N and the bytes of an element of what streams through its buffers.
+
+    They are 0 where output, residual or input stay in a buffer, or where there is no residual.
+    """
 
     m: int
     k: int
     n: int
     output_bytes: int = 1
     residual_bytes: int = 0
+    input_bytes: int = 1
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Bytes of each buffer by use.
-
-    The activation buffer's banks are dealt out so that what MATRIX reads, VECTOR reads and STORE
-    reads lies in different banks (rule B-04).
-    """
+    """Bytes of each buffer for what streams, by use."""
 
     activation: int
     residual: int
     output: int
     weight: int
     parameter: int
-
-
-def partition(config: Config, residual: bool) -> Partition:
-    """Deal out the buffers; one bank is for residuals where there are any, one for outputs."""
-    bank = config.activation_buffer_bytes // ACTIVATION_BANKS
-    return Partition(
-        activation=bank * (ACTIVATION_BANKS - 1 - residual),
-        residual=bank * residual,
-        output=bank,
-        weight=config.weight_buffer_bytes,
-        parameter=config.parameter_buffer_bytes,
-    )
 
 
 @dataclass(frozen=True)
@@ -145,6 +133,8 @@ class Estimate:
     @cached_property
     def _activation_resident(self) -> bool:
         """Whether all chunks of one block of rows stay in the buffer."""
+        if not self.shape.input_bytes:
+            return True
         return self._chunks * self._activation_chunk_bytes <= self.space.activation
 
     @property
@@ -155,6 +145,8 @@ class Estimate:
     @property
     def _activation_loads(self) -> int:
         """Times the activations are loaded."""
+        if not self.shape.input_bytes:
+            return 0
         total = self._blocks * self._chunks * self._activation_chunk_bytes
         if self._groups == 1 or total <= self.space.activation:
             return 1
@@ -206,6 +198,8 @@ class Estimate:
     @property
     def store_cycles(self) -> float:
         """Cycles of STORE, a burst for each row of a group unless rows touch (rule T-ST-04)."""
+        if not self.shape.output_bytes:
+            return 0
         bursts = self.shape.m * self._groups if self._groups > 1 else self._blocks
         return bursts * self.config.dram_latency_cycles / self.config.max_outstanding_writes
 
@@ -237,7 +231,7 @@ class Estimate:
     @property
     def _start_cycles(self) -> float:
         """Fetch, and the first chunk of activations and weights."""
-        first = self._activation_chunk_bytes + self._weight_chunk_bytes
+        first = self._activation_chunk_bytes * self.shape.input_bytes + self._weight_chunk_bytes
         latency = 2 * self.config.dram_latency_cycles
         return latency + FETCH_TO_DISPATCH_CYCLES + self._cycles_of(first)
 
@@ -255,7 +249,8 @@ class Estimate:
     @property
     def _bubble_cycles(self) -> float:
         """What MATRIX waits at each new block of rows whose activations found no free room."""
-        if self.tiling.n_outer or not self._activation_resident or self._blocks == 1:
+        streams = self.shape.input_bytes and self._activation_resident
+        if self.tiling.n_outer or not streams or self._blocks == 1:
             return 0.0
         room = self.space.activation // self._activation_chunk_bytes - self._chunks
         late = max(0, self._chunks - room) / self._chunks

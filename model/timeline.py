@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from arch.config import Config
 from arch.errors import AssayError
-from arch.image import Image
+from arch.image import Image, Section
 from arch.isa import Engine, Instruction
 from model.dram import Dram
 from model.frontend import Frontend
+from model.indices import IndexBuffer
 from model.kernel import NEVER, Semaphores, Sequencer, Waits
 from model.ledger import ledger
 from model.load import LoadEngine
@@ -81,46 +82,83 @@ def predict(image: Image, config: Config) -> Prediction:
         The image is for other hardware, has no END, or deadlocks; the error names the instruction.
     """
     image.check_config(config)
-    return predict_program(image.program, config)
+    return predict_program(image.program, config, image.sections)
 
 
-def predict_program(program: Sequence[Instruction], config: Config) -> Prediction:
-    """Predict the run of bare instructions; errors as in :func:`predict`."""
-    semaphores = Semaphores()
-    dram = Dram(config)
-    load = LoadEngine(semaphores, dram, config)
-    store = StoreEngine(semaphores, dram, config)
-    engines = (load, MatrixEngine(semaphores, config), VectorEngine(semaphores), store)
-    frontend = Frontend(program, engines, dram, config)
-    _run(frontend, load, store, engines)
-    end_cycle = _check_finished(frontend, engines, semaphores)
-    return _prediction(frontend, engines, end_cycle)
+def predict_program(
+    program: Sequence[Instruction], config: Config, sections: Sequence[Section] = ()
+) -> Prediction:
+    """Predict the run of bare instructions; errors as in :func:`predict`.
 
-
-def _run(
-    frontend: Frontend, load: LoadEngine, store: StoreEngine, engines: Sequence[Sequencer]
-) -> None:
-    """Take address handshakes in order of time until there are none left.
-
-    In one cycle fetch goes before LOAD, which waits a cycle on AR (T-DRAM-01), and AR before AW
-    (T-DRAM-02).
+    ``sections`` are what lies in DRAM, for LOADs that gather by it.
     """
-    while True:
-        fetch_cycle, load_cycle = frontend.address_cycle, load.address_cycle
-        store_cycle = store.address_cycle
-        if fetch_cycle <= load_cycle and fetch_cycle <= store_cycle:
-            if fetch_cycle == NEVER:
-                return
-            if load_cycle == fetch_cycle:
-                load.address_cycle += 1
-            frontend.request()
-        elif load_cycle <= store_cycle:
-            if not load.request():
+    machine = _Machine(config, sections)
+    frontend = Frontend(program, machine.engines, machine.dram, config)
+    machine.run(frontend)
+    end_cycle = _check_finished(frontend, machine.engines, machine.semaphores)
+    return _prediction(frontend, machine.engines, end_cycle)
+
+
+def issue_cycles(program: Sequence[Instruction], config: Config) -> list[int]:
+    """When each instruction would issue if all stood in queues without end from the beginning.
+
+    What is left are the engines, the semaphores and the memory. ``program`` has no END and does not
+    deadlock; all indices of gathering LOADs count as 0.
+    """
+    machine = _Machine(config, ())
+    for index, instruction in enumerate(program):
+        assert instruction.engine is not None, "the front end alone knows END"
+        machine.engines[instruction.engine].enqueue(-1, index, instruction)
+    machine.run(Frontend((), machine.engines, machine.dram, config))
+    issues: dict[int, int] = {}
+    for engine in machine.engines:
+        issues |= zip(engine.indices, engine.starts, strict=True)
+    return [issues[index] for index in range(len(program))]
+
+
+class _Machine:
+    """Engines, semaphores and memory of one run."""
+
+    def __init__(self, config: Config, sections: Sequence[Section]) -> None:
+        self.semaphores = Semaphores()
+        self.dram = Dram(config)
+        self._load = LoadEngine(self.semaphores, self.dram, config, IndexBuffer(sections))
+        self._store = StoreEngine(self.semaphores, self.dram, config)
+        self.engines: tuple[Sequencer, ...] = (
+            self._load,
+            MatrixEngine(self.semaphores, config),
+            VectorEngine(self.semaphores),
+            self._store,
+        )
+
+    def run(self, frontend: Frontend) -> None:
+        """Take address handshakes in order of time until there are none left.
+
+        In one cycle fetch goes before LOAD, which waits a cycle on AR (T-DRAM-01), and AR before AW
+        (T-DRAM-02).
+        """
+        load, store = self._load, self._store
+        settled = False
+        while True:
+            while not settled:
+                settled = not (
+                    any(engine.advance() for engine in self.engines) | frontend.advance()
+                )
+            fetch_cycle, load_cycle = frontend.address_cycle, load.address_cycle
+            store_cycle = store.address_cycle
+            if fetch_cycle <= load_cycle and fetch_cycle <= store_cycle:
+                if fetch_cycle == NEVER:
+                    return
+                if load_cycle == fetch_cycle:
+                    load.address_cycle += 1
+                frontend.request()
+            elif load_cycle <= store_cycle:
+                # Within an instruction nothing depends on the handshake of a burst.
+                settled = not load.request()
                 continue
-        else:
-            store.request()
-        while any(engine.advance() for engine in engines) | frontend.advance():
-            pass
+            else:
+                store.request()
+            settled = False
 
 
 def _check_finished(

@@ -13,10 +13,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from arch.config import ACCUMULATOR_HALVES, ACTIVATION_BANKS, WEIGHT_BANKS, Config
+from arch.config import (
+    ACCUMULATOR_HALVES,
+    ACTIVATION_BANKS,
+    INDEX_ENTRIES,
+    WEIGHT_BANKS,
+    Config,
+)
 from arch.isa import Table
 
 Bytes = NDArray[np.uint8]
+
+STATISTIC_BYTES = {"maximum": 4, "sum": 6, "squares": 6, "scale": 4}
+"""B-08: of an entry of each memory of the statistics file, which has a buffer of its own."""
+INDEX_BYTES = 4 * INDEX_ENTRIES
+DUMPED_BYTES = 4
+"""The dump of a word is a multiple: the simulator puts zeros behind it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,12 @@ def shapes(config: Config) -> dict[str, tuple[int, ...]]:
         "parameter": (config.parameter_buffer_bytes // vector_bytes, vector_bytes),  # B-05
         "accumulator": (ACCUMULATOR_HALVES, config.accumulator_depth, vector_bytes),  # B-06
         "unary_table": (Table.UNARY.words, 4),  # B-07
-        "addition_table": (Table.ADDITION.words, 4),
+        "wide_table": (Table.WIDE.words, 4),
+        **{
+            f"statistic_{name}": (config.accumulator_depth, size)
+            for name, size in STATISTIC_BYTES.items()
+        },
+        "index": (INDEX_BYTES // config.axi_bytes, config.axi_bytes),  # B-09
     }
 
 
@@ -78,13 +95,19 @@ def rtl_memories(config: Config) -> list[RtlMemory]:
             parts = {(buffer, f"half_{half}"): (half, every, every) for half in range(shape[0])}
             depth = shape[1]
         else:
-            name = "parameter_buffer" if buffer == "parameter" else buffer
-            parts = {(name, "memory"): (every, every)}
+            parts = {_path(buffer): (every, every)}
             depth = shape[0]
         memories += [
             RtlMemory(path, buffer, index, depth, shape[-1]) for path, index in parts.items()
         ]
     return memories
+
+
+def _path(buffer: str) -> tuple[str, str]:
+    """Of the memory that holds a whole buffer."""
+    if buffer.startswith("statistic_"):
+        return "statistics", buffer.removeprefix("statistic_")
+    return f"{buffer}_buffer" if buffer in ("parameter", "index") else buffer, "memory"
 
 
 def split(config: Config, buffers: Mapping[str, Bytes]) -> bytes:
@@ -113,10 +136,11 @@ def join(config: Config, dump: bytes) -> dict[str, Bytes]:
     buffers = {name: np.empty(shape, np.uint8) for name, shape in layout.items()}
     position = 0
     for memory in rtl_memories(config):
-        size = memory.depth * memory.word_bytes
-        words = np.frombuffer(dump, np.uint8, size, position)
-        buffers[memory.buffer][memory.index] = words.reshape(memory.depth, memory.word_bytes)
-        position += size
+        word = -(-memory.word_bytes // DUMPED_BYTES) * DUMPED_BYTES
+        words = np.frombuffer(dump, np.uint8, memory.depth * word, position)
+        used = words.reshape(memory.depth, word)[:, : memory.word_bytes]
+        buffers[memory.buffer][memory.index] = used
+        position += words.size
     if position != len(dump):
         raise ValueError(f"the dump has {len(dump)} bytes, the memories hold {position}")
     return {name: array.reshape(-1) for name, array in buffers.items()}
@@ -131,7 +155,7 @@ def random_buffers(config: Config, generator: np.random.Generator) -> dict[str, 
 
 
 def describe(config: Config, buffer: str, address: int) -> str:
-    """Where a byte of a buffer lies, in the terms of rules B-01 to B-07."""
+    """Where a byte of a buffer lies, in the terms of rules B-01 to B-09."""
     place = [int(i) for i in np.unravel_index(address, shapes(config)[buffer])]
     if buffer in ("activation", "weight"):
         bank, pair, odd, byte = place
@@ -139,4 +163,6 @@ def describe(config: Config, buffer: str, address: int) -> str:
     if buffer == "accumulator":
         half, vector, byte = place
         return f"half {half}, vector {vector}, lane {byte // 4}, byte {byte % 4}"
+    if buffer.startswith("statistic_"):
+        return f"entry {place[0]}, byte {place[1]}"
     return f"word {place[0]}, byte {place[1]}"

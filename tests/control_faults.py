@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import test_axi
 import test_dma_address
+import test_dma_gather
 import test_dma_load
 import test_dma_store
 import test_error_unit
@@ -17,6 +18,7 @@ import test_run_registers
 import test_semaphores
 import test_trace
 import test_vector_engine
+import test_vector_statistics
 import test_watchdog
 from component_faults import Case, Change, always, assigned, case, loaded, without_reset
 from reference_memory import SLVERR
@@ -27,7 +29,7 @@ from test_semaphores import (
     test_an_overflow_is_told_of_the_producer_and_a_take_in_the_same_cycle_prevents_it,
 )
 
-from arch.isa import Addition, Engine, ErrorCode, Table
+from arch.isa import Engine, ErrorCode, Table
 
 _GEMM = test_matrix_engine.test_gemm_of_one_tile
 _ROWS = test_vector_engine.test_rows_are_issued_and_written_in_the_cycles_of_the_rules
@@ -221,6 +223,11 @@ RESETS_REMOVED: dict[str, Case] = {
         module="engine",
         change=without_reset("outstanding"),
     ),
+    "gather: left": case(
+        test_dma_gather.test_a_gather_is_issued_when_no_load_is_in_flight,
+        module="engine.gather",
+        change=without_reset("left"),
+    ),
     "load writer: stage": case(
         test_dma_load.test_parameter_words_are_filled_by_aligned_beats,
         module="engine.writer",
@@ -233,12 +240,20 @@ RESETS_REMOVED: dict[str, Case] = {
     ),
     "matrix: held": case(_GEMM, module="engine", change=without_reset("held")),
     "loader: busy": case(_GEMM, module="engine.loader", change=without_reset("busy")),
-    "vector: in_flight": case(_ROWS, Addition.NONE, change=without_reset("status__in_flight")),
+    "vector: in_flight": case(_ROWS, "accumulators", change=without_reset("status__in_flight")),
     "table fill: reading": case(
         test_vector_engine.test_table_reads_a_word_a_cycle,
         Table.UNARY,
         module="table_fill",
         change=without_reset("reading"),
+    ),
+    "scale rows: reading": case(
+        test_vector_statistics.test_scale_reads_a_row_a_cycle,
+        module="scale_rows",
+        change=without_reset("reading"),
+    ),
+    "reads: source_passed": case(
+        _ROWS, "product", module="reads", change=without_reset("source_passed")
     ),
     "queue: level": case(_RUN, module="control.issue_load.queue", change=without_reset("level")),
     "semaphores: a count": case(

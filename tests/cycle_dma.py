@@ -12,7 +12,7 @@ from typing import Any
 from cycle_memory import Burst
 
 from arch import timing
-from arch.isa import Engine
+from arch.isa import Buffer, Engine
 
 
 def cut(core: Any, index: int) -> list[list[int]]:
@@ -21,7 +21,9 @@ def cut(core: Any, index: int) -> list[list[int]]:
     result = []
     for plane in range(ins.planes):
         for run in range(ins.runs):
-            low = ins.dram_address + plane * ins.plane_dram_stride + run * ins.run_dram_stride
+            row = index_entry(core, ins.index_address + run) if gathers(ins) else run
+            low = ins.dram_address + plane * ins.plane_dram_stride + row * ins.run_dram_stride
+            low %= 2**32
             beats: dict[int, set[int]] = {}
             for byte in range(low, low + ins.run_bytes):
                 block = byte // core.c.burst_bytes
@@ -30,22 +32,53 @@ def cut(core: Any, index: int) -> list[list[int]]:
     return result
 
 
+def gathers(ins: Any) -> bool:
+    """I-01; STORE never does."""
+    return bool(getattr(ins, "gather", 0))
+
+
+def index_entry(core: Any, entry: int) -> int:
+    """B-09: little-endian."""
+    return sum(core.index.get(4 * entry + byte, 0) << 8 * byte for byte in range(4))
+
+
+def fill_index(core: Any, ins: Any) -> None:
+    """I-01, byte by byte, for a LOAD into the index buffer; DRAM beyond what is given is 0."""
+    for plane in range(ins.planes):
+        for run in range(ins.runs):
+            low = ins.dram_address + plane * ins.plane_dram_stride + run * ins.run_dram_stride
+            to = ins.buffer_address + plane * ins.plane_buffer_stride + run * ins.run_buffer_stride
+            for byte in range(ins.run_bytes):
+                known = low + byte < len(core.dram)
+                core.index[to + byte] = core.dram[low + byte] if known else 0
+            for byte in range(ins.pad_bytes):
+                core.index[to + ins.run_bytes + byte] = ins.pad_value
+
+
 class LoadUnit:
-    """Address generator, register stage, padding."""
+    """Address generator, register stage, padding; ``lookup`` cycles are left of T-LD-07."""
 
     def __init__(self, core: Any) -> None:
         self.core = core
         self.bursts: deque[tuple[int, int, bool]] = deque()
         self.open_bursts = self.open_beats = 0
         self.stage: tuple[int, int, bool] | None = None
+        self.lookup = 0
         self.pad = 0
         self.pad_of = (0, False)
 
     def accepts(self, in_flight: int) -> bool:
-        """T-LD-02."""
+        """T-LD-02, T-LD-07."""
+        head = self.core.program[self.core.units[Engine.LOAD].queue[0]]
+        if gathers(head) and in_flight > 0:
+            return False
         return not self.bursts and in_flight < timing.DMA_INSTRUCTIONS_IN_FLIGHT
 
     def begin(self, index: int) -> None:
+        ins = self.core.program[index]
+        if ins.buffer == Buffer.INDEX:
+            fill_index(self.core, ins)
+        self.lookup = timing.GATHER_CYCLES if gathers(ins) else 0
         runs = cut(self.core, index)
         for r, run in enumerate(runs):
             for b, beats in enumerate(run):
@@ -73,7 +106,10 @@ class LoadUnit:
         self.core.receive(ready)
 
     def request(self, fetching: bool) -> None:
-        """T-LD-03, and fetch goes first (T-DRAM-01)."""
+        """T-LD-03, T-LD-07, and fetch goes first (T-DRAM-01)."""
+        if self.lookup:
+            self.lookup -= 1
+            return
         room = self.open_bursts < self.core.c.max_outstanding_reads
         if fetching or not room or self.open_beats >= self.core.c.read_window_beats:
             return
@@ -85,7 +121,9 @@ class LoadUnit:
             self.core.later.append(lambda: self.requested(beats))
 
     def requested(self, beats: int) -> None:
-        self.bursts.popleft()
+        _, index, _ = self.bursts.popleft()
+        if index >= 0 and gathers(self.core.program[index]):
+            self.lookup = timing.GATHER_CYCLES
         self.open_bursts += 1
         self.open_beats += beats
 

@@ -17,7 +17,17 @@ from cycle_memory import Burst, Memory
 
 from arch import timing
 from arch.config import Config
-from arch.isa import INSTRUCTION_BYTES, Engine, FillTable, Instruction, Table
+from arch.isa import (
+    INSTRUCTION_BYTES,
+    Addition,
+    Engine,
+    FillTable,
+    Instruction,
+    Operation,
+    ScaleRows,
+    Source,
+    Table,
+)
 from arch.registers import register_map
 
 IN_FLIGHT_STATE = {
@@ -25,6 +35,12 @@ IN_FLIGHT_STATE = {
     Engine.MATRIX: "fill",
     Engine.VECTOR: "fill",
     Engine.STORE: "wait_memory",
+}
+
+PIPELINE_CYCLES = {
+    "row": timing.VECTOR_PIPELINE_CYCLES,
+    "word": timing.TABLE_PIPELINE_CYCLES,
+    "statistics": timing.SCALE_PIPELINE_CYCLES,
 }
 
 
@@ -47,10 +63,11 @@ class Unit:
 
 
 class Machine:
-    """All state of one run."""
+    """All state of one run; ``dram`` lies there from address 0 on."""
 
-    def __init__(self, program: Sequence[Instruction], config: Config) -> None:
-        self.program, self.c, self.t = program, config, 0
+    def __init__(self, program: Sequence[Instruction], config: Config, dram: bytes) -> None:
+        self.program, self.c, self.t, self.dram = program, config, 0, dram
+        self.index: dict[int, int] = {}
         self.memory = Memory(config)
         self.units = {engine: Unit() for engine in Engine}
         self.semaphores = {(p, c): 0 for p in Engine for c in Engine}
@@ -254,27 +271,37 @@ class Machine:
                     self.drain.append((self.t + timing.MATRIX_PIPELINE_CYCLES, index))
 
     def begin_vector(self, index: int) -> None:
+        """One step a cycle (T-VX-02, T-VX-03, T-VX-06, T-VX-07)."""
         ins: Any = self.program[index]
+        steps = self.vector_steps
         if isinstance(ins, FillTable):
-            self.vector_steps.extend(["word"] * Table(ins.table).words)
+            steps.extend(["word"] * Table(ins.table).words)
             return
+        if isinstance(ins, ScaleRows):
+            steps.extend(["wait"] * timing.VECTOR_SETUP_CYCLES)
+            steps.extend(["statistics"] * ins.rows)
+            return
+        reads_source = ins.source != Source.ACCUMULATOR
+        reads_y = ins.operation == Operation.MULTIPLY or ins.addition != Addition.NONE
+        row = ["source", "row"] if reads_source and reads_y else ["row"]
+        if ins.tensor_scale:
+            steps.extend(["wait"] * timing.VECTOR_SETUP_CYCLES)
         for _ in range(ins.n_tiles):
-            self.vector_steps.extend(["parameter"] * timing.VECTOR_PARAMETER_CYCLES)
-            self.vector_steps.extend(["row"] * ins.rows)
+            if not ins.tensor_scale:
+                steps.extend(["wait"] * timing.VECTOR_PARAMETER_CYCLES)
+            steps.extend(row * ins.rows)
 
     def vector(self) -> None:
-        """T-VX-02 to T-VX-06."""
+        """T-VX-04 to T-VX-07."""
         if self.vector_end == self.t:
             self.retire(Engine.VECTOR, self.units[Engine.VECTOR].flight[0])
-        if not self.vector_steps:
-            return
-        step = self.vector_steps.popleft()
-        if step == "parameter":
+        step = self.vector_steps.popleft() if self.vector_steps else "wait"
+        if step == "wait":
             return
         self.work(Engine.VECTOR)
         self.count("vector_rows", step == "row")
-        pipeline = timing.VECTOR_PIPELINE_CYCLES if step == "row" else timing.TABLE_PIPELINE_CYCLES
-        self.vector_end = self.t + pipeline
+        if step in PIPELINE_CYCLES:
+            self.vector_end = self.t + PIPELINE_CYCLES[step]
 
     def account(self) -> None:
         """Section 7."""
@@ -292,9 +319,11 @@ class Machine:
             self.ledger[engine.name.lower()][state] += 1
 
 
-def run(program: Sequence[Instruction], config: Config, limit: int = 100_000) -> Outcome | None:
+def run(
+    program: Sequence[Instruction], config: Config, limit: int = 100_000, dram: bytes = b""
+) -> Outcome | None:
     """Step a program to its end; None if that takes more than ``limit`` cycles."""
-    machine = Machine(program, config)
+    machine = Machine(program, config, dram)
     while machine.t < limit:
         if machine.step():
             times = {i: (machine.starts[i], machine.ends[i]) for i in machine.starts}

@@ -19,6 +19,7 @@ from arch.isa import Buffer, ErrorCode, Load, Store
 from hdl.axi import MemoryPort
 from hdl.dma_load import LoadEngine
 from hdl.dma_store import StoreEngine
+from hdl.index_buffer import index_write
 from hdl.ports import Axi4
 
 Denial = Callable[[int], bool]
@@ -76,7 +77,7 @@ class Run:
 class DmaBench(wiring.Component):
     """An engine behind the memory port: its ports, with AXI4 in the place of its streams.
 
-    ``reset`` is that of both.
+    ``reset`` is that of both, ``index`` what LOAD writes to its index buffer.
     """
 
     def __init__(self, config: Config, side: str) -> None:
@@ -86,8 +87,10 @@ class DmaBench(wiring.Component):
         behind = {"request", "beats", "response", "response_code"}
         members = dict(self._engine.signature.members.items())
         self._through = {name: members[name] for name in members.keys() - behind}
-        axi = Out(Axi4(data_bytes=config.axi_bytes))
-        super().__init__({**self._through, "axi": axi, "reset": In(1)})
+        members = {"axi": Out(Axi4(data_bytes=config.axi_bytes)), "reset": In(1)}
+        if side == "load":
+            members["index"] = Out(index_write(axi_bytes=config.axi_bytes))
+        super().__init__({**self._through, **members})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -107,7 +110,11 @@ class DmaBench(wiring.Component):
         connect(m, port.axi, flipped(self.axi))
         connect(m, engine.request, getattr(port, f"{self._side}_request"))
         connect(m, engine.beats, getattr(port, f"{self._side}_beats"))
-        if self._side == "store":
+        if self._side == "load":
+            for name in self.index.signature.members:
+                written = getattr(engine.index_buffer.write, name)
+                m.d.comb += getattr(self.index, name).eq(written)
+        else:
             m.d.comb += [
                 engine.response.eq(port.store_response),
                 engine.response_code.eq(port.store_response_code),
@@ -132,11 +139,14 @@ class _LoadBuffers:
         for buffer, port in self._ports.items():
             if ctx.get(port.valid) and ctx.get(port.ready):
                 self._write(ctx, run.contents.buffers[buffer], port)
-        parameter = self._bench.parameter
-        enable = ctx.get(parameter.enable)
-        if enable:
-            base = ctx.get(parameter.address) * self._config.parameter_word_bytes
-            _put(ctx, run.contents.buffers[Buffer.PARAMETER], base, parameter.data, enable)
+        for buffer, port, word_bytes in (
+            (Buffer.PARAMETER, self._bench.parameter, self._config.parameter_word_bytes),
+            (Buffer.INDEX, self._bench.index, self._config.axi_bytes),
+        ):
+            enable = ctx.get(port.enable)
+            if enable:
+                base = ctx.get(port.address) * word_bytes
+                _put(ctx, run.contents.buffers[buffer], base, port.data, enable)
         for name, log in (("written_bytes", run.accesses), ("pad_bytes", run.pads)):
             count = ctx.get(getattr(self._bench, name))
             if count:
@@ -265,9 +275,6 @@ class _Episode:
         code = ErrorCode(ctx.get(bench.fault.code))
         run.fault = (cycle, code, ctx.get(bench.fault.instruction) - FIRST_INDEX)
         return True
-
-
-_bench = functools.cache(DmaBench)
 
 
 _bench = functools.cache(DmaBench)

@@ -15,12 +15,16 @@ from arch.image import DebugInfo, Image, build_image
 from arch.isa import (
     Addition,
     Buffer,
+    Destination,
     ElementType,
     End,
     FillTable,
     Instruction,
     Load,
     Matrix,
+    RowFunction,
+    ScaleRows,
+    Statistic,
     Store,
     Table,
     Vector,
@@ -33,9 +37,13 @@ MARKER = 0xE000
 DRAM_BYTES = 0x10000
 MARKER_CONTENT = b"\xa5" * 64
 PARAMETER_BYTES = 2048
-UNARY_TABLE, ADDITION_TABLE = 512, 1024
+UNARY_TABLE, WIDE_TABLE = 512, 1024
 FLOAT_ONE = 0x3F800000
 ROWS = 2
+INDICES = 16
+"""Entries of the index buffer that are filled; all of them are FLOAT_ONE."""
+ROW_OF_INDEX = 512
+"""A stride in DRAM by which that index names the row at the LOAD's own address."""
 
 _DATA_CONTENT = FLOAT_ONE.to_bytes(4, "little") * 4096  # scale, bias, table and operands alike
 _DEBUG = DebugInfo(workload="test", operators=(), operator_of=(), tensors=())
@@ -46,7 +54,7 @@ class FourEngines:
 
     Two rows of ``R`` activations lie at 0 in the activation buffer and are the residual too, their
     result lies at ``output_address``; rows are ``row_stride`` bytes apart, room for int16. The
-    weight buffer begins with four tiles.
+    weight buffer begins with four tiles. The statistics file holds those of two rows of VECTOR.
     """
 
     def __init__(self, config: Config) -> None:
@@ -56,8 +64,17 @@ class FourEngines:
         self.load_activations = self._load(Buffer.ACTIVATION, ROWS * self.row_stride)
         self.load_weights = self._load(Buffer.WEIGHT, 4 * config.rows * config.cols)
         self.load_parameters = self._load(Buffer.PARAMETER, PARAMETER_BYTES)
+        self.load_indices = self._load(Buffer.INDEX, 4 * INDICES)
+        self.gather = with_fields(
+            self.load_activations,
+            gather=1,
+            run_bytes=self.row_stride,
+            runs=ROWS,
+            run_dram_stride=ROW_OF_INDEX,
+            run_buffer_stride=self.row_stride,
+        )
         self.unary_table = FillTable(table=Table.UNARY, parameter_address=UNARY_TABLE)
-        self.addition_table = FillTable(table=Table.ADDITION, parameter_address=ADDITION_TABLE)
+        self.wide_table = FillTable(table=Table.WIDE, parameter_address=WIDE_TABLE)
         self.matrix = Matrix(
             activation_address=0,
             y_limit=ROWS,
@@ -70,9 +87,8 @@ class FourEngines:
             last_n=config.cols,
             weight_address=0,
         )
-        self.transposed = with_fields(
-            self.matrix, weight_transposed=1, weight_column_stride=config.rows
-        )
+        self.transposed = with_fields(self.matrix, weight_transposed=1, weight_stride=config.rows)
+        self.row_major = with_fields(self.matrix, weight_row_major=1, weight_stride=config.cols)
         self.vector = Vector(
             rows=ROWS,
             n_tiles=1,
@@ -84,6 +100,11 @@ class FourEngines:
             output_address=self.output_address,
             output_row_stride=self.row_stride,
         )
+        self.statistics = {
+            statistic: with_fields(self.vector, statistic=statistic, output_buffer=Destination.NONE)
+            for statistic in (Statistic.MAXIMUM, Statistic.SUM)
+        }
+        self.scale_rows = ScaleRows(function=RowFunction.RECIPROCAL, rows=ROWS)
         self.mapped = with_fields(self.vector, unary_table=1, unary_signed=1)
         residual = with_fields(
             self.vector,
@@ -114,9 +135,13 @@ class FourEngines:
             self.load_activations,
             self.load_weights,
             self.load_parameters,
+            self.load_indices,
+            self.gather,
             self.matrix,
             self.unary_table,
-            self.addition_table,
+            self.wide_table,
+            *self.statistics.values(),
+            self.scale_rows,
             self.add_table,
             self.store,
         ]

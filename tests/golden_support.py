@@ -13,7 +13,7 @@ TINY = load_config("tiny")
 R, C = TINY.rows, TINY.cols
 DATA = 0x4000
 DRAM_BYTES = 0x10000
-ACTIVATION, WEIGHT, PARAMETER = Buffer
+ACTIVATION, WEIGHT, PARAMETER, INDEX = Buffer
 DEBUG = DebugInfo(workload="test", operators=(), operator_of=(), tensors=())
 
 

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from arch.config import Config
-from arch.isa import Buffer, ElementType, FillTable, Load, Matrix, Store, Table, Vector
+from arch.isa import (
+    Buffer,
+    ElementType,
+    End,
+    FillTable,
+    Instruction,
+    Load,
+    Matrix,
+    RowFunction,
+    ScaleRows,
+    Store,
+    Table,
+    Vector,
+)
+from model.timeline import Prediction, predict_program
 
 
 def config(**changes: Any) -> Config:
@@ -63,3 +77,17 @@ def vector(rows: int = 1, n_tiles: int = 1, **fields: Any) -> Vector:
 
 def table(which: Table = Table.UNARY, **fields: Any) -> FillTable:
     return FillTable(table=which, parameter_address=0, **fields)
+
+
+def scale(rows: int = 1, **fields: Any) -> ScaleRows:
+    return ScaleRows(function=RowFunction.RECIPROCAL, rows=rows, **fields)
+
+
+def run(*program: Instruction, **changes: Any) -> Prediction:
+    """Predict a program, END appended, with changes of the configuration."""
+    return predict_program([*program, End()], config(**changes))
+
+
+def times(*program: Instruction, **changes: Any) -> list[tuple[int, int]]:
+    """Start and end of each of its instructions."""
+    return [(each.start, each.end) for each in run(*program, **changes).instructions]

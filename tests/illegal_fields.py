@@ -6,28 +6,21 @@ from collections.abc import Iterator
 
 from four_engines import DATA, FourEngines
 from golden_support import with_fields
+from illegal_cases import Cases, crooked, each
+from illegal_passes import illegal_passes
 
-from arch.config import Config
-from arch.isa import (
-    INSTRUCTION_BYTES,
-    Buffer,
-    ElementType,
-    End,
-    Engine,
-    Instruction,
-    Load,
-    Opcode,
-    layout_bits,
-)
+from arch.config import INDEX_ENTRIES, Config
+from arch.isa import INSTRUCTION_BYTES, Buffer, End, Engine, Load, Opcode, layout_bits
 
-Cases = Iterator[tuple[str, Instruction]]
+BEAT_BUFFERS = (Buffer.PARAMETER, Buffer.INDEX)
+"""What LOAD fills by whole beats."""
 
 
-def parameter_load(config: Config) -> Load:
-    """A legal LOAD into PARAMETER with planes, runs and padding."""
+def load_by_beats(config: Config, buffer: Buffer) -> Load:
+    """A legal LOAD into one of BEAT_BUFFERS with planes, runs and padding."""
     beat = config.axi_bytes
     return Load(
-        buffer=Buffer.PARAMETER,
+        buffer=buffer,
         buffer_address=0,
         dram_address=DATA,
         run_bytes=2 * beat,
@@ -42,25 +35,14 @@ def parameter_load(config: Config) -> Load:
 
 
 def illegal_words(base: FourEngines) -> Iterator[tuple[str, bytes]]:
-    by_opcode = {
-        i.OPCODE: i
-        for i in (base.load_activations, base.matrix, base.vector, base.unary_table, base.store)
-    }
+    by_opcode = {instruction.OPCODE: instruction for instruction in base.prologue}
     for opcode, instruction in {**by_opcode, Opcode.END: End()}.items():
         for bit in {layout_bits(opcode), 8 * INSTRUCTION_BYTES - 1}:
             word = int.from_bytes(instruction.encode(), "little") | 1 << bit
             yield f"{opcode.name}: bit {bit}", word.to_bytes(INSTRUCTION_BYTES, "little")
-    for rules in (_counts, _semaphores, _dma, _matrix, _vector, _parameter_loads):
+    for rules in (_counts, _semaphores, _dma, _matrix, illegal_passes, _tables, _loads_by_beats):
         for name, instruction in rules(base):
             yield name, instruction.encode()
-
-
-def each(kind: str, instruction: Instruction, **values: tuple[int, ...]) -> Cases:
-    """The instruction with each value of each field, one at a time."""
-    for field, choices in values.items():
-        for value in dict.fromkeys(choices):
-            name = f"{instruction.OPCODE.name}{kind}: {field} = {value}"
-            yield name, with_fields(instruction, **{field: value})
 
 
 def _counts(base: FourEngines) -> Cases:
@@ -72,11 +54,13 @@ def _counts(base: FourEngines) -> Cases:
     yield from each("", base.matrix, ky_count=zero, kx_count=zero, n_tiles=zero)
     yield from each("", base.matrix, last_k=(0, rows + 1, 127), last_n=(0, cols + 1, 127))
     yield from each("", base.vector, rows=zero, n_tiles=zero, last_n=(0, cols + 1, 127))
+    yield from each("", base.scale_rows, rows=zero)
 
 
 def _semaphores(base: FourEngines) -> Cases:
     for instruction in (
-        *(base.load_activations, base.matrix, base.vector, base.unary_table, base.store),
+        *(base.load_activations, base.matrix, base.vector),
+        *(base.unary_table, base.scale_rows, base.store),
     ):
         engine = instruction.engine
         assert engine is not None
@@ -88,8 +72,12 @@ def _semaphores(base: FourEngines) -> Cases:
 
 
 def _dma(base: FourEngines) -> Cases:
-    yield from each("", base.load_activations, buffer=(3,))
-    yield from each("", base.store, buffer=(Buffer.WEIGHT, Buffer.PARAMETER, 3))
+    yield from each("", base.store, buffer=tuple(Buffer)[1:])
+    row = with_fields(base.gather, runs=1, buffer_address=0, run_bytes=base.config.axi_bytes)
+    yield from each(" gather", row, planes=(2, 65535), buffer=BEAT_BUFFERS)
+    last = with_fields(row, index_address=INDEX_ENTRIES - 1)
+    yield from each(" gather", row, runs=(INDEX_ENTRIES + 1, 65535))
+    yield from each(" gather at the last index", last, runs=(2, INDEX_ENTRIES, 65535))
 
 
 def _matrix(base: FourEngines) -> Cases:
@@ -99,51 +87,41 @@ def _matrix(base: FourEngines) -> Cases:
         for value, outside in ((1, (-256, -129, 128, 255)), (0, (-256, -1))):
             instruction = with_fields(base.matrix, **{signed: value})
             yield from each(f" {signed} = {value}", instruction, **{zero_point: outside})
-    yield from each("", base.matrix, weight_address=(1, cols // 2, cols + cols // 2))
-    yield from each(" transposed", base.transposed, weight_zero_row=(1,))
-    yield from each(" transposed", base.transposed, ky_count=(2, 255), kx_count=(2, 255))
-    crooked = (1, rows // 2, rows + rows // 2)
-    yield from each(
-        " transposed", base.transposed, weight_address=crooked, weight_column_stride=crooked
-    )
-
-
-def _vector(base: FourEngines) -> Cases:
-    cols = base.config.cols
-    word = base.config.parameter_word_bytes
-    int16 = with_fields(base.vector, element_type=ElementType.INT16)
-    for kind, instruction, unit in (("", base.vector, cols), (" int16", int16, 2 * cols)):
-        crooked = (1, unit // 2, unit + unit // 2)
-        yield from each(kind, instruction, output_address=crooked, output_row_stride=crooked)
-    for kind, instruction, unit in (
-        *((" TABLE addition", base.add_table, cols), (" INT16 addition", base.add_int16, 2 * cols)),
+    yield from each("", base.matrix, weight_address=crooked(cols))
+    for kind, matrix, unit in (
+        (" transposed", base.transposed, rows),
+        (" row-major", base.row_major, cols),
     ):
-        crooked = (1, unit // 2, unit + unit // 2)
-        yield from each(kind, instruction, residual_address=crooked, residual_row_stride=crooked)
-        yield from each(kind, instruction, sum_low=(instruction.sum_high + 1,))
-        yield from each(kind, instruction, sum_high=(-129, -32768))
-    yield from each("", base.vector, addition=(3,), element_type=(3,))
-    yield from each("", base.vector, clamp_low=(128, 32767), clamp_high=(-129, -32768))
-    not_normal = (0, 1, 0x007FFFFF, 0x7F800000, 0x7FC00000, 0x80000000, 0xBF800000, 0xFFFFFFFF)
-    yield from each(" TABLE addition", base.add_table, addition_scale=not_normal)
-    for instruction in (base.vector, base.unary_table, base.addition_table):
-        kind = " addition" if instruction is base.addition_table else ""
-        yield from each(kind, instruction, parameter_address=(1, word // 2, word + word // 2))
+        yield from each(kind, matrix, weight_zero_row=(1,))
+        yield from each(kind, matrix, ky_count=(2, 255), kx_count=(2, 255))
+        yield from each(kind, matrix, weight_address=crooked(unit), weight_stride=crooked(unit))
+    both = {"weight_stride": rows * cols, "weight_row_major": 1}
+    yield "MATRIX transposed and row-major", with_fields(base.transposed, **both)
 
 
-def _parameter_loads(base: FourEngines) -> Cases:
-    beat = base.config.axi_bytes
-    load = parameter_load(base.config)
+def _tables(base: FourEngines) -> Cases:
+    word = base.config.parameter_word_bytes
+    for kind, instruction in (("", base.unary_table), (" wide", base.wide_table)):
+        yield from each(kind, instruction, parameter_address=crooked(word))
+    yield from each("", base.scale_rows, function=(2, 3))
+
+
+def _loads_by_beats(base: FourEngines) -> Cases:
+    for buffer in BEAT_BUFFERS:
+        yield from _load_by_beats(buffer.name, load_by_beats(base.config, buffer), base.config)
+
+
+def _load_by_beats(into: str, load: Load, config: Config) -> Cases:
+    beat = config.axi_bytes
     short = with_fields(load, runs=1, planes=1)
-    for kind, instruction in ((" PARAMETER", load), (" PARAMETER one run", short)):
-        crooked = (DATA + 1, DATA + beat // 2)
-        yield from each(kind, instruction, dram_address=crooked)
+    for kind, instruction in ((f" {into}", load), (f" {into} one run", short)):
+        yield from each(kind, instruction, dram_address=(DATA + 1, DATA + beat // 2))
         yield from each(kind, instruction, buffer_address=(1, beat // 2))
         yield from each(kind, instruction, run_bytes=(2 * beat - 1, beat // 2))
     for level, stride in (("run", 4 * beat), ("plane", 8 * beat)):
-        crooked = (stride + 1, stride + beat // 2)
         for side in ("dram", "buffer"):
-            yield from each(" PARAMETER", load, **{f"{level}_{side}_stride": crooked})
-        name = f"LOAD PARAMETER: padding of later {level}s inside a beat"
+            strides = (stride + 1, stride + beat // 2)
+            yield from each(f" {into}", load, **{f"{level}_{side}_stride": strides})
+        name = f"LOAD {into}: padding of later {level}s inside a beat"
         both = {f"{level}_{side}_stride": stride + beat // 2 for side in ("dram", "buffer")}
         yield name, with_fields(load, **both)

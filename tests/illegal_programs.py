@@ -40,7 +40,7 @@ def illegal_programs(config: Config) -> Iterator[IllegalProgram]:
     """Every program with one fault, for a configuration."""
     base = FourEngines(config)
     fault = len(base.prologue)
-    for opcode in (0x00, 0x02, 0x11, 0x21, 0x32, 0x41, 0x50, 0x81, 0xFF):
+    for opcode in (0x00, 0x02, 0x11, 0x21, 0x33, 0x41, 0x50, 0x81, 0xFF):
         word = opcode.to_bytes(INSTRUCTION_BYTES, "little")
         name, code = f"opcode {opcode:#04x}", ErrorCode.ILLEGAL_OPCODE
         yield IllegalProgram(name, base.beside(word), code, fault)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import passes
 from four_engines import FourEngines
 from golden_support import with_fields
-from illegal_fields import Cases, each
+from illegal_cases import Cases, each
 
-from arch.config import Config
-from arch.isa import Buffer, ElementType, Instruction, Table
+from arch.config import INDEX_ENTRIES, Config
+from arch.isa import Buffer, Destination, ElementType, Instruction, Table
 
 _MINUS = 1 << 24
 """Added to a negative 24-bit address or stride."""
@@ -16,17 +17,21 @@ _MINUS = 1 << 24
 def overruns(base: FourEngines) -> Cases:
     """Instructions that end in BUFFER_OVERRUN."""
     yield from _load(base)
+    yield from _gather(base)
     yield from _store(base)
     yield from _matrix_activations(base)
     yield from _matrix_weights(base)
     yield from _accumulators(base)
     yield from _vector(base)
+    yield from _statistics(base)
     yield from _parameters(base)
 
 
 def reads_beyond_dram(base: FourEngines) -> Cases:
     """LOADs that end in READ_DECERR."""
-    return _beyond_dram(base.config, with_fields(base.load_activations, run_bytes=64))
+    yield from _beyond_dram(base.config, with_fields(base.load_activations, run_bytes=64))
+    # The indices are FLOAT_ONE: the least strides lead to 0x7F000000 and beyond.
+    yield from each(" gather", base.gather, run_dram_stride=(2, 3))
 
 
 def writes_beyond_dram(base: FourEngines) -> Cases:
@@ -39,6 +44,7 @@ def buffer_bytes(config: Config) -> dict[Buffer, int]:
         Buffer.ACTIVATION: config.activation_buffer_bytes,
         Buffer.WEIGHT: config.weight_buffer_bytes,
         Buffer.PARAMETER: config.parameter_buffer_bytes,
+        Buffer.INDEX: 4 * INDEX_ENTRIES,
     }
 
 
@@ -69,6 +75,15 @@ def _load(base: FourEngines) -> Cases:
             yield from each(f"{kind} at the end, 2 {level}s", two, **{stride: (beat, size)})
             low = with_fields(two, buffer_address=0)
             yield from each(f"{kind} at 0, 2 {level}s", low, **{stride: (_MINUS - beat,)})
+
+
+def _gather(base: FourEngines) -> Cases:
+    for buffer in (Buffer.ACTIVATION, Buffer.WEIGHT):
+        size = buffer_bytes(base.config)[buffer]
+        last = with_fields(base.gather, buffer=buffer, buffer_address=size - 4, run_bytes=4, runs=1)
+        yield from each(f" gather {buffer.name}", last, run_bytes=(5,), pad_bytes=(1,))
+        two = with_fields(last, runs=2)
+        yield from each(f" gather {buffer.name}, 2 runs", two, run_buffer_stride=(4, size))
 
 
 def _store(base: FourEngines) -> Cases:
@@ -116,10 +131,17 @@ def _matrix_weights(base: FourEngines) -> Cases:
     beyond = (size - tile + rows, size - rows, size, _MINUS - rows)
     yield from each(" transposed", columns, weight_address=beyond)
     last = with_fields(columns, weight_address=size - tile)
-    yield from each(" transposed at the last tile", last, weight_column_stride=(2 * rows,))
+    yield from each(" transposed at the last tile", last, weight_stride=(2 * rows,))
     yield from each(" transposed at the last tile", last, n_tiles=(2,), k_tiles=(2,))
     short = with_fields(columns, last_n=2, weight_address=size - rows)
     yield from each(" transposed, 2 columns", short, last_k=(1, rows))
+    beyond = (size - tile + cols, size - cols, size, _MINUS - cols)
+    yield from each(" row-major", base.row_major, weight_address=beyond)
+    last = with_fields(base.row_major, weight_address=size - tile)
+    yield from each(" row-major at the last tile", last, weight_stride=(2 * cols,))
+    yield from each(" row-major at the last tile", last, n_tiles=(2,), k_tiles=(2,))
+    short = with_fields(base.row_major, last_k=2, weight_address=size - cols)
+    yield from each(" row-major, 2 rows", short, last_n=(1, cols))
 
 
 def _accumulators(base: FourEngines) -> Cases:
@@ -138,8 +160,11 @@ def _accumulators(base: FourEngines) -> Cases:
 
 def _vector(base: FourEngines) -> Cases:
     cols, sizes = base.config.cols, buffer_bytes(base.config)
-    for name, output_buffer in (("activations", 0), ("weights", 1)):
-        size = sizes[Buffer.WEIGHT if output_buffer else Buffer.ACTIVATION]
+    for name, output_buffer, buffer in (
+        ("activations", Destination.ACTIVATION, Buffer.ACTIVATION),
+        ("weights", Destination.WEIGHT, Buffer.WEIGHT),
+    ):
+        size = sizes[buffer]
         for element in (ElementType.INT8, ElementType.INT16):
             instruction = with_fields(
                 base.vector, output_buffer=output_buffer, element_type=element
@@ -149,10 +174,17 @@ def _vector(base: FourEngines) -> Cases:
     size = sizes[Buffer.ACTIVATION]
     yield from _rows(" TABLE addition", base.add_table, "residual", size, cols)
     yield from _rows(" INT16 addition", base.add_int16, "residual", size, 2 * cols)
+    for element in passes.MULTIPLIERS:
+        row_bytes = cols * element.bytes
+        instruction = passes.multiply(base, element)
+        yield from _rows(f" MULTIPLY {element.name}", instruction, "residual", size, row_bytes)
+    for source in passes.SOURCES:
+        instruction = passes.buffered(base, source)
+        yield from _rows(f" {source.name}", instruction, "source", size, cols * source.bytes)
 
 
 def _rows(kind: str, instruction: Instruction, side: str, size: int, row_bytes: int) -> Cases:
-    """``row_bytes`` are those of one row, of one n tile, of the output or the residual."""
+    """``row_bytes`` are those of one row, of one n tile, of source, residual or output."""
     address, stride = f"{side}_address", f"{side}_row_stride"
     one = with_fields(instruction, rows=1)
     yield from each(kind, one, **{address: (size, _MINUS - row_bytes)})
@@ -164,6 +196,20 @@ def _rows(kind: str, instruction: Instruction, side: str, size: int, row_bytes: 
     yield from each(f"{kind}, {side} at 0", low, **{stride: (_MINUS - 2 * row_bytes,)})
 
 
+def _statistics(base: FourEngines) -> Cases:
+    """Where the second row has no entry."""
+    beyond = (base.config.accumulator_depth - 1,)
+    users = {
+        "CENTRE": passes.centre(base),
+        "EXPONENT": passes.exponent(base, ElementType.UINT8),
+        "row_scale": passes.row_scale(base),
+        **{statistic.name: vector for statistic, vector in base.statistics.items()},
+    }
+    for kind, vector in users.items():
+        yield from each(f" {kind}", vector, statistic_address=beyond)
+    yield from each("", base.scale_rows, statistic_address=beyond)
+
+
 def _parameters(base: FourEngines) -> Cases:
     word, size = base.config.parameter_word_bytes, base.config.parameter_buffer_bytes
     # Whole words are read: the scales of the last n tile, however few lanes are valid.
@@ -172,6 +218,6 @@ def _parameters(base: FourEngines) -> Cases:
     yield from each(" of one lane", one, parameter_address=beyond)
     last = with_fields(base.vector, parameter_address=size - 2 * word)
     yield from each(" at the last parameters", last, n_tiles=(2,))
-    for table, instruction in zip(Table, (base.unary_table, base.addition_table), strict=True):
+    for table, instruction in zip(Table, (base.unary_table, base.wide_table), strict=True):
         beyond = (size - 4 * table.words + word, size, _MINUS - word)
         yield from each(f" {table.name}", instruction, parameter_address=beyond)

@@ -8,40 +8,92 @@ from pathlib import Path
 import numpy as np
 from amaranth.back import verilog
 
-from arch.isa import Vector
+from arch.isa import Statistic, Vector
 from flow.build import Sources, build
+from flow.verilog import for_simulation
 from hdl.vector_lanes import VectorLanes
 
 LANES = 16
 _BENCH = Path(__file__).with_name("lane_pipeline_bench.sv")
 
+ROW = np.dtype(
+    [
+        ("accumulators", "<i4", LANES),
+        ("source", "<u1", 2 * LANES),
+        ("operand", "<u1", 2 * LANES),
+        ("counts", "<u4"),
+        ("maximum", "<i4"),
+        ("row_sum", "<i4"),
+        ("row_scale", "<f4"),
+    ]
+)
+"""What a row reads."""
+OUTCOME = np.dtype(
+    [("elements", "<i2", LANES), ("maximum", "<i4"), ("sum", "<i8"), ("squares", "<i8")]
+)
+"""What comes of a row: its elements are the first ``LANES`` int16, or bytes."""
+
+
+def per_tile(dtype: type, value: int) -> np.ndarray:
+    return np.full((1, LANES), value, dtype)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that share an instruction, scales and tables.
+    """Rows that share an instruction and tables.
 
-    ``accumulators`` is int32 [rows, LANES], ``residual`` [rows, LANES] of the residual's type.
+    ``scales`` and ``biases`` are [n tiles, LANES], or [LANES] of one; every n tile has as many
+    rows. ``source`` and ``operand`` are [rows, LANES] of their types, ``counts`` bool [rows,
+    LANES], what is left out of the others 0. With ``gaps`` rows are some cycles apart.
     """
 
     instruction: Vector
-    accumulators: np.ndarray
-    scales: np.ndarray = field(default_factory=lambda: np.ones(LANES, np.float32))
-    biases: np.ndarray = field(default_factory=lambda: np.zeros(LANES, np.int32))
-    residual: np.ndarray | None = None
+    accumulators: np.ndarray | None = None
+    source: np.ndarray | None = None
+    operand: np.ndarray | None = None
+    counts: np.ndarray | None = None
+    maximum: np.ndarray | int = 0
+    row_sum: np.ndarray | int = 0
+    row_scale: np.ndarray | float = 0.0
+    scales: np.ndarray = field(default_factory=lambda: per_tile(np.float32, 1))
+    biases: np.ndarray = field(default_factory=lambda: per_tile(np.int32, 0))
     unary: np.ndarray = field(default_factory=lambda: np.zeros(256, np.uint8))
-    addition: np.ndarray = field(default_factory=lambda: np.zeros(256, np.float32))
+    wide: np.ndarray = field(default_factory=lambda: np.zeros(256, np.uint32))
+    gaps: bool = False
+
+    @property
+    def rows(self) -> int:
+        row = self.source if self.accumulators is None else self.accumulators
+        assert row is not None
+        return len(row)
 
     def to_bytes(self) -> bytes:
         """The layout that lane_pipeline_bench.sv reads."""
-        rows = len(self.accumulators)
-        body = np.zeros((rows, 6 * LANES), np.uint8)
-        body[:, : 4 * LANES] = self.accumulators.astype("<i4").view(np.uint8).reshape(rows, -1)
-        if self.residual is not None:
-            residual = np.ascontiguousarray(self.residual).view(np.uint8).reshape(rows, -1)
-            body[:, 4 * LANES : 4 * LANES + residual.shape[1]] = residual
-        header = [np.array([rows], "<u4"), np.frombuffer(self.instruction.encode(), np.uint8)]
-        tables = [self.biases, self.scales, self.unary, self.addition]
-        return b"".join(part.tobytes() for part in (*header, *tables, body))
+        body = np.zeros(self.rows, ROW)
+        if self.accumulators is not None:
+            body["accumulators"] = self.accumulators
+        for name in ("source", "operand"):
+            elements = getattr(self, name)
+            if elements is not None:
+                as_bytes = np.ascontiguousarray(elements).view(np.uint8).reshape(self.rows, -1)
+                body[name][:, : as_bytes.shape[1]] = as_bytes
+        counts = np.ones((self.rows, LANES), bool) if self.counts is None else self.counts
+        body["counts"] = counts @ (1 << np.arange(LANES))
+        for name in ("maximum", "row_sum", "row_scale"):
+            body[name] = getattr(self, name)
+
+        biases, scales = (np.atleast_2d(per_lane) for per_lane in (self.biases, self.scales))
+        tiles = max(len(biases), len(scales))
+        channels = np.zeros((tiles, 2, LANES), np.uint32)
+        channels[:, 0] = biases.astype(np.int32).view(np.uint32)
+        channels[:, 1] = scales.astype(np.float32).view(np.uint32)
+        keeps = self.instruction.statistic != Statistic.NONE
+        header = np.array([tiles, self.rows // tiles, self.gaps, keeps], "<u4")
+        parts = [header.tobytes(), self.instruction.encode(), self.unary.tobytes()]
+        parts.append(self.wide.tobytes())
+        for channel, rows in zip(channels, np.split(body, tiles), strict=True):
+            parts += [channel.tobytes(), rows.tobytes()]
+        return b"".join(parts)
 
 
 class LanePipeline:
@@ -49,18 +101,17 @@ class LanePipeline:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        files = {
-            "lanes.v": verilog.convert(VectorLanes(lanes=LANES), name="lanes", emit_src=False),
-            _BENCH.name: _BENCH.read_text(),
-        }
+        lanes = verilog.convert(VectorLanes(lanes=LANES), name="lanes", emit_src=False)
+        files = {"lanes.v": for_simulation(lanes), _BENCH.name: _BENCH.read_text()}
         sources = Sources(top=_BENCH.stem, files=files, cocotb=False)
         self._program = build(sources, "verilator").folder / _BENCH.stem
 
     def run(self, batches: Sequence[Batch]) -> list[np.ndarray]:
-        """The int16 results of every batch, [rows, LANES]."""
+        """The outcomes of every batch, ``OUTCOME`` [rows]."""
         operands, results = self._folder / "operands.bin", self._folder / "results.bin"
         operands.write_bytes(b"".join(batch.to_bytes() for batch in batches))
         arguments = [f"+operands={operands}", f"+results={results}"]
         subprocess.run([self._program, *arguments], check=True, stdout=subprocess.DEVNULL)
-        rows = np.fromfile(results, "<i2").reshape(-1, LANES)
-        return np.split(rows, np.cumsum([len(batch.accumulators) for batch in batches])[:-1])
+        rows = np.fromfile(results, OUTCOME)
+        assert len(rows) == sum(batch.rows for batch in batches)
+        return np.split(rows, np.cumsum([batch.rows for batch in batches])[:-1])

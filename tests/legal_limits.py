@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from four_engines import DATA, ROWS, FourEngines
+from four_engines import DATA, INDICES, ROWS, FourEngines
 from golden_support import with_fields
-from illegal_fields import parameter_load
+from illegal_fields import BEAT_BUFFERS, load_by_beats
 from illegal_ranges import buffer_bytes
+from legal_passes import legal_passes
 
-from arch.config import Config
-from arch.isa import Buffer, ElementType, Engine, Instruction, encode_program
+from arch.config import INDEX_ENTRIES, Config
+from arch.isa import Buffer, Engine, Instruction, encode_program
 from arch.timing import SEMAPHORE_MAX
 
 _Middles = Iterator[tuple[str, list[Instruction]]]
@@ -25,7 +26,16 @@ _MINUS = 1 << 24
 def legal_limits(config: Config) -> Iterator[tuple[str, bytes]]:
     """Names and programs."""
     base = FourEngines(config)
-    for cases in (_operands, _weights, _vector_fields, _parameter_loads, _dma, _lanes, _ranges):
+    for cases in (
+        _operands,
+        _weights,
+        legal_passes,
+        _loads_by_beats,
+        _dma,
+        _gathers,
+        _lanes,
+        _ranges,
+    ):
         for name, middle in cases(base):
             yield name, encode_program(base.around(*middle))
     gives = [with_fields(base.load_activations, signal=1 << Engine.STORE)] * SEMAPHORE_MAX
@@ -50,50 +60,36 @@ def _operands(base: FourEngines) -> _Middles:
 def _weights(base: FourEngines) -> _Middles:
     rows, cols = base.config.rows, base.config.cols
     for unit, kind, matrix in (
-        (cols, "tiled", with_fields(base.matrix, weight_column_stride=1)),
+        (cols, "tiled", with_fields(base.matrix, weight_stride=1)),
         (rows, "transposed", base.transposed),
+        (cols, "row-major", base.row_major),
     ):
         yield f"{kind} weights at {unit}", [with_fields(matrix, weight_address=unit)]
-    apart = with_fields(base.transposed, weight_column_stride=3 * rows)
-    yield "transposed weights apart", [apart]
+    for unit, kind, matrix in (
+        (rows, "transposed", base.transposed),
+        (cols, "row-major", base.row_major),
+    ):
+        yield f"{kind} weights apart", [with_fields(matrix, weight_stride=3 * unit)]
     kernel = with_fields(base.matrix, ky_count=2, kx_count=2)
     yield "a kernel of tiles", [kernel]
 
 
-def _vector_fields(base: FourEngines) -> _Middles:
-    cols = base.config.cols
-    unused = {"residual_address": 1, "residual_row_stride": 1, "addition_scale": 1, "sum_low": 1}
-    yield "no addition, whatever its fields", [with_fields(base.vector, **unused)]
-    yield "one value", [with_fields(base.vector, clamp_low=-128, clamp_high=-128)]
-    one_sum = with_fields(base.add_int16, sum_low=5, sum_high=5, addition_scale=0)
-    yield "one sum", [one_sum]
-    zero = with_fields(base.add_table, unary_table=0, clamp_low=0, clamp_high=0)
-    for scale in (0x0080_0000, 0x7F7F_FFFF):
-        yield f"addition_scale {scale:#010x}", [with_fields(zero, addition_scale=scale)]
-    at = base.output_address
-    for element in ElementType:
-        unit = cols * element.bytes
-        fields = {"output_address": at + unit, "output_row_stride": 3 * unit, "clamp_low": 0}
-        output = with_fields(base.vector, element_type=element, **fields)
-        yield f"{element.name} output at {unit}", [output]
-    for kind, vector, unit in (
-        ("TABLE", base.add_table, cols),
-        ("INT16", base.add_int16, 2 * cols),
-    ):
-        wide = with_fields(base.load_activations, run_bytes=8 * base.config.word_bytes)
-        residual = with_fields(vector, residual_address=unit, residual_row_stride=unit)
-        yield f"{kind} residual at {unit}", [wide, residual]
+def _loads_by_beats(base: FourEngines) -> _Middles:
+    for buffer in BEAT_BUFFERS:
+        load = load_by_beats(base.config, buffer)
+        for name, instruction in _whole_beats(load, base.config.axi_bytes).items():
+            yield f"{buffer.name}: {name}", [instruction, base.load_parameters, base.load_indices]
 
 
-def _parameter_loads(base: FourEngines) -> _Middles:
-    beat = base.config.axi_bytes
-    load = parameter_load(base.config)
+def _whole_beats(load: Instruction, beat: int) -> dict[str, Instruction]:
+    """``load`` has planes, runs and padding."""
     odd = {"run_dram_stride": 1, "plane_dram_stride": 1}
-    short = with_fields(load, buffer_address=1, dram_address=DATA + 1, run_bytes=beat - 1)
-    loads = {
+    return {
         "planes, runs and padding": load,
         "one run, whatever its strides": with_fields(load, runs=1, planes=1, **odd),
-        "padding behind a run that begins in a beat": short,
+        "padding behind a run that begins in a beat": with_fields(
+            load, buffer_address=1, dram_address=DATA + 1, run_bytes=beat - 1
+        ),
         "padding that ends in a beat": with_fields(load, pad_bytes=1),
         "runs that begin and end in beats": with_fields(
             load,
@@ -105,8 +101,6 @@ def _parameter_loads(base: FourEngines) -> _Middles:
             pad_bytes=0,
         ),
     }
-    for name, instruction in loads.items():
-        yield f"PARAMETER: {name}", [instruction, base.load_parameters]
 
 
 def _dma(base: FourEngines) -> _Middles:
@@ -132,6 +126,23 @@ def _dma(base: FourEngines) -> _Middles:
     yield "STORE of the end", [fill, store]
     down = {"runs": 4, "run_bytes": 1, "run_buffer_stride": _MINUS - 1, "run_dram_stride": 1}
     yield "STORE going down", [fill, with_fields(store, buffer_address=size - 1, **down)]
+
+
+def _gathers(base: FourEngines) -> _Middles:
+    end = 4 * (INDEX_ENTRIES - INDICES)
+    at_the_end = with_fields(base.load_indices, buffer_address=end)
+    row = with_fields(base.gather, runs=1, index_address=INDEX_ENTRIES - 1)
+    rows = with_fields(row, runs=INDICES, index_address=INDEX_ENTRIES - INDICES)
+    rows = with_fields(rows, run_buffer_stride=0)
+    for name, gather in {"the last index": row, "indices to the last": rows}.items():
+        yield f"gather by {name}", [at_the_end, gather]
+    unused = {"gather": 0, "planes": 2, "index_address": INDEX_ENTRIES - 1}
+    yield "no gather, whatever its index", [with_fields(base.gather, **unused)]
+    for buffer in (Buffer.ACTIVATION, Buffer.WEIGHT):
+        size = buffer_bytes(base.config)[buffer]
+        last = {"buffer": buffer, "buffer_address": size - 10, "run_bytes": 4, "pad_bytes": 1}
+        gather = with_fields(base.gather, **last, run_buffer_stride=5)
+        yield f"gather to the end of {buffer.name}", [gather]
 
 
 def _lanes(base: FourEngines) -> _Middles:
@@ -163,6 +174,7 @@ def _ranges(base: FourEngines) -> _Middles:
     sizes = buffer_bytes(config)
     size, tile = sizes[Buffer.WEIGHT], rows * cols
     fill = with_fields(base.load_weights, buffer_address=size - tile - cols, run_bytes=tile + cols)
+    two_rows = with_fields(base.row_major, last_k=2, last_n=1)
     two_columns = with_fields(base.transposed, last_k=1, last_n=2)
     matrices = {
         "the last tile": with_fields(base.matrix, weight_address=size - tile),
@@ -171,6 +183,8 @@ def _ranges(base: FourEngines) -> _Middles:
         ),
         "columns": with_fields(base.transposed, weight_address=size - tile),
         "two columns": with_fields(two_columns, weight_address=size - 2 * rows),
+        "rows": with_fields(base.row_major, weight_address=size - tile),
+        "two rows": with_fields(two_rows, weight_address=size - 2 * cols),
     }
     for name, matrix in matrices.items():
         yield f"weights to the end: {name}", [fill, matrix]
@@ -178,21 +192,12 @@ def _ranges(base: FourEngines) -> _Middles:
         last = {"accumulator_half": half, "accumulator_address": depth - ROWS}
         both = [with_fields(base.matrix, **last), with_fields(base.vector, **last)]
         yield f"accumulators to the end of half {half}", both
-    for output_buffer, buffer in enumerate((Buffer.ACTIVATION, Buffer.WEIGHT)):
-        end = {"output_buffer": output_buffer, "output_address": sizes[buffer] - cols, "rows": 1}
-        yield f"output to the end of {buffer.name}", [with_fields(base.vector, **end)]
-    end = sizes[Buffer.ACTIVATION]
-    for vector, row_bytes in ((base.add_table, cols), (base.add_int16, 2 * cols)):
-        fill = with_fields(base.load_activations, buffer_address=end - row_bytes)
-        fill = with_fields(fill, run_bytes=row_bytes)
-        residual = with_fields(vector, residual_address=end - row_bytes, rows=1)
-        yield f"residual of {row_bytes} bytes to the end", [fill, residual]
     end = sizes[Buffer.PARAMETER]
     fill = with_fields(base.load_parameters, buffer_address=end - 1024, run_bytes=1024)
     for name, instruction, count in (
         ("parameters", base.vector, 2 * word),
         ("unary table", base.unary_table, 256),
-        ("addition table", base.addition_table, 1024),
+        ("addition table", base.wide_table, 1024),
     ):
         last = with_fields(instruction, parameter_address=end - count)
         yield f"{name} to the end", [fill, last, base.load_parameters]

@@ -75,8 +75,13 @@ def _reads(config: Config, i: Matrix, tile: Tile) -> Iterator[tuple[int, int, bo
     rows, cols = config.rows, config.cols
     if i.weight_transposed:
         for c in range(cols):
-            column = (tile.n * cols + c) * i.weight_column_stride + tile.t * rows
+            column = (tile.n * cols + c) * i.weight_stride + tile.t * rows
             yield (i.weight_address + column) % (1 << 24), tile.valid_k, c < tile.valid_n
+        return
+    if i.weight_row_major:
+        for j in range(rows):
+            row = (tile.t * rows + j) * i.weight_stride + tile.n * cols
+            yield (i.weight_address + row) % (1 << 24), cols, j < tile.valid_k
         return
     if i.weight_zero_row and tile.first_of_n:
         yield _zero_row_address(config, i, tile), cols, True

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from arch.config import Config
 from arch.isa import Addition, ElementType
-from workloads.graph import DTYPES, Graph, Linear, Residual, Tensor, UnaryTable
+from workloads.graph import Graph
+from workloads.linear import KEEP, Linear, Narrow, Residual, UnaryTable
+from workloads.tensor import DTYPES, Tensor
 
 BYTE_TYPES = (ElementType.INT8, ElementType.UINT8)
 
@@ -15,7 +17,7 @@ BYTE_TYPES = (ElementType.INT8, ElementType.UINT8)
 def random_graph(
     rng: np.random.Generator, layers: int, extent: int
 ) -> tuple[Graph, dict[str, NDArray[np.generic]]]:
-    """A chain of `layers` layers of up to `extent` rows and channels, with tables and residuals.
+    """A chain of `layers` layers of up to `extent` rows and channels, with all that may follow.
 
     Every layer but the last yields 8 bits; the last one may yield int16.
     """
@@ -69,12 +71,16 @@ def _random_linear(
     output_type = _pick(rng, (*BYTE_TYPES, ElementType.INT16) if last else BYTE_TYPES)
     output = Tensor(f"y{index}", source.rows, channels, output_type)
     residual = _random_residual(rng, index, output)
-    wide_residual = residual is not None and residual.kind is Addition.INT16
-    table = None
-    if wide_residual or output_type is not ElementType.INT16:
-        table = _random_table(rng, output_type) if rng.random() < 0.5 else None
-    deviation = 5000.0 * source.cols**0.5
-    value_type = ElementType.INT8 if table is not None else output_type
+    added = residual is not None and residual.kind is Addition.INT16
+    byte_output = output_type is not ElementType.INT16
+    table, interpolation = None, None
+    if byte_output != added and rng.random() < 0.5:
+        table = _random_table(rng, output_type)
+    elif (residual is None or added) and rng.random() < 0.4:
+        interpolation = rng.integers(-32768, 32768, 257).astype(np.int16)
+    wide = added or interpolation is not None or not byte_output
+    deviation = 5000.0 * source.cols**0.5 / (256 if wide and table is None else 1)
+    value_type = ElementType.INT16 if wide else output_type
     return Linear(
         name=f"layer{index}",
         input=source,
@@ -83,22 +89,29 @@ def _random_linear(
         scale=(rng.uniform(20, 200, channels) / deviation).astype(np.float32),
         output=output,
         input_zero_point=_zero_point(rng, source.element_type),
-        output_zero_point=_zero_point(rng, value_type),
+        output_zero_point=_zero_point(rng, ElementType.INT8 if table is not None else value_type),
         table=table,
         residual=residual,
+        interpolation=interpolation,
+        narrow=_random_narrow(rng, output) if byte_output and wide else KEEP,
     )
 
 
 def _random_residual(rng: np.random.Generator, index: int, output: Tensor) -> Residual | None:
+    """Of int16 for every sum that is an int16 or narrowed from one."""
     if rng.random() < 0.4:
         return None
     name = f"residual{index}"
-    if output.element_type is ElementType.INT16:
+    if output.element_type is ElementType.INT16 or rng.random() < 0.3:
         tensor = Tensor(name, output.rows, output.cols, ElementType.INT16)
         return Residual(tensor, Addition.INT16)
     tensor = Tensor(name, output.rows, output.cols, _pick(rng, BYTE_TYPES))
     table = rng.normal(0, 60, 256).astype(np.float32)
     return Residual(tensor, Addition.TABLE, float(np.float32(rng.uniform(0.1, 2))), table)
+
+
+def _random_narrow(rng: np.random.Generator, output: Tensor) -> Narrow:
+    return Narrow(int(rng.integers(5, 10)), _zero_point(rng, output.element_type))
 
 
 def _random_table(rng: np.random.Generator, output_type: ElementType) -> UnaryTable:

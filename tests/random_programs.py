@@ -7,17 +7,24 @@ from typing import Any
 
 from arch.config import Config
 from arch.isa import (
+    Addition,
     Buffer,
-    ElementType,
     End,
     Engine,
     FillTable,
     Instruction,
     Load,
     Matrix,
+    Operation,
+    RowFunction,
+    ScaleRows,
+    Source,
     Store,
     Vector,
 )
+
+DRAM = Random(0).randbytes(1024)
+"""What index LOADs bring: numbers of rows that lie anywhere."""
 
 
 def random_config(rng: Random) -> Config:
@@ -79,8 +86,31 @@ def _transfer(rng: Random, config: Config) -> dict[str, int]:
 
 def _load(rng: Random, config: Config, header: dict[str, Any]) -> Load:
     pad = rng.choice((0, 0, rng.randint(1, 5 * config.axi_bytes)))
+    if rng.random() < 0.2:
+        return _index_load(rng, config, {**header, "pad_bytes": pad, "pad_value": 1})
     buffer = rng.choice((Buffer.ACTIVATION, Buffer.WEIGHT))
-    return Load(**header, buffer=buffer, **_transfer(rng, config), pad_bytes=pad)
+    fields = header | _transfer(rng, config) | {"buffer": buffer, "pad_bytes": pad}
+    if rng.random() < 0.3:
+        fields |= {"planes": 1, "gather": 1, "index_address": rng.randint(0, 40)}
+    return Load(**fields)
+
+
+def _index_load(rng: Random, config: Config, fields: dict[str, Any]) -> Load:
+    """Runs and planes that overlap in the buffer and end beyond what DRAM holds."""
+    strides = {
+        f"{name}_stride": config.axi_bytes * rng.randint(0, 3)
+        for name in ("run_dram", "run_buffer", "plane_dram", "plane_buffer")
+    }
+    return Load(
+        **fields,
+        **strides,
+        buffer=Buffer.INDEX,
+        buffer_address=config.axi_bytes * rng.randint(0, 2),
+        dram_address=config.axi_bytes * rng.randint(0, 1100 // config.axi_bytes),
+        run_bytes=rng.randint(1, 200),
+        runs=rng.randint(1, 3),
+        planes=rng.choice((1, 2)),
+    )
 
 
 def _store(rng: Random, config: Config, header: dict[str, Any]) -> Store:
@@ -88,7 +118,8 @@ def _store(rng: Random, config: Config, header: dict[str, Any]) -> Store:
 
 
 def _matrix(rng: Random, config: Config, header: dict[str, Any]) -> Matrix:
-    transposed = rng.random() < 0.3
+    order = rng.choice(("tiles", "tiles", "transposed", "row_major"))
+    tiles = order == "tiles"
     return Matrix(
         **header,
         activation_address=0,
@@ -97,32 +128,39 @@ def _matrix(rng: Random, config: Config, header: dict[str, Any]) -> Matrix:
         x_limit=100,
         output_rows=rng.choice((1, 2, 7, 20)),
         output_columns=rng.choice((1, 2)),
-        ky_count=1 if transposed else rng.choice((1, 3)),
-        kx_count=1 if transposed else rng.choice((1, 2)),
+        ky_count=rng.choice((1, 3)) if tiles else 1,
+        kx_count=rng.choice((1, 2)) if tiles else 1,
         k_tiles=rng.randint(1, 4),
         last_k=rng.randint(1, config.rows),
         n_tiles=rng.randint(1, 3),
         last_n=rng.randint(1, config.cols),
         weight_address=0,
-        weight_transposed=int(transposed),
-        weight_zero_row=0 if transposed else rng.randint(0, 1),
+        weight_transposed=int(order == "transposed"),
+        weight_row_major=int(order == "row_major"),
+        weight_zero_row=rng.randint(0, 1) if tiles else 0,
     )
 
 
 def _vector(rng: Random, config: Config, header: dict[str, Any]) -> Instruction:
-    if rng.random() < 0.2:
+    kind = rng.random()
+    if kind < 0.15:
         return FillTable(**header, table=rng.randint(0, 1), parameter_address=0)
+    if kind < 0.3:
+        return ScaleRows(**header, function=rng.choice(list(RowFunction)), rows=rng.randint(1, 20))
+    source = rng.choice(list(Source))
+    operation, addition = Operation.DIRECT, rng.choice(list(Addition))
+    if source is not Source.ACCUMULATOR and rng.random() < 0.5:
+        operation, addition = rng.choice((Operation.MULTIPLY, Operation.CENTRE)), Addition.NONE
     return Vector(
         **header,
         rows=rng.choice((1, 2, 30)),
         n_tiles=rng.randint(1, 3),
         last_n=rng.randint(1, config.cols),
-        parameter_address=0,
-        clamp_low=-128,
-        clamp_high=127,
-        element_type=ElementType.INT8,
-        output_address=0,
-        output_row_stride=16,
+        source=source,
+        operation=operation,
+        addition=addition,
+        tensor_scale=rng.randint(0, 1),
+        bias_after=1,
     )
 
 

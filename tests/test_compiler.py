@@ -12,16 +12,18 @@ from arch.isa import Buffer, ElementType, End, Engine, FillTable, Load, Matrix, 
 from arch.timing import SEMAPHORE_MAX
 from compiler import compile
 from compiler.dependencies import dependencies
-from compiler.emitter import merge_runs
-from compiler.layout import pack_parameters, pack_weights
+from compiler.packing import pack_parameters, pack_weights
+from compiler.runs import merge_runs
 from compiler.step import Region, Step
 from compiler.synchronize import synchronize
 from compiler.verify import CompilerError, reject_races
 from flow.reference import evaluate, first_difference
 from golden.machine import run
 from model.timeline import predict
-from workloads.graph import Graph, Linear, Tensor
+from workloads.graph import Graph
+from workloads.linear import Linear
 from workloads.registry import load
+from workloads.tensor import Tensor
 
 BASE, TINY = load_config("base"), load_config("tiny")
 DMA = {"buffer": Buffer.ACTIVATION, "buffer_address": 0, "dram_address": 0, "run_bytes": 1}
@@ -31,7 +33,7 @@ def compile_and_check(graph, inputs, config):
     """Compile, execute on the golden machine, and compare every output."""
     image = compile(graph, inputs, config)
     state = run(image, config)
-    assert first_difference(evaluate(graph, inputs), state.dram, image) is None
+    assert first_difference(evaluate(graph, inputs), state.tensors, image) is None
     return image
 
 
@@ -206,7 +208,7 @@ def test_a_race_is_rejected_whichever_wait_is_dropped(monkeypatch):
 def test_semaphores_are_not_overfilled():
     """More stores than a semaphore counts, each read by a load behind all of them."""
     count = 3 * SEMAPHORE_MAX
-    cells = [Region("dram t", index, index + 1) for index in range(count)]
+    cells = [Region("dram t", index, 1) for index in range(count)]
     stores = [Step(Store(**DMA), (), (cell,), 0) for cell in cells]
     loads = [Step(Load(**DMA), (cell,), (), 0) for cell in cells]
     steps = [*stores, *loads]
@@ -218,7 +220,7 @@ def test_semaphores_are_not_overfilled():
 
 
 def test_dependencies_are_the_last_conflicting_accesses():
-    whole, left, right = (Region("activation buffer", *ends) for ends in ((0, 8), (0, 4), (4, 8)))
+    whole, left, right = (Region("activation buffer", *part) for part in ((0, 8), (0, 4), (4, 4)))
     load_step, store_step = Load(**DMA), Store(**DMA)
     steps = [
         Step(load_step, (), (left,), 0),
@@ -233,21 +235,34 @@ def test_dependencies_are_the_last_conflicting_accesses():
     assert needs[4][load] == -1, "an engine does not wait for itself"
 
 
-def test_rectangles_of_a_tensor_conflict_only_where_they_overlap():
-    written = [Region("dram t", low, low + 4, top, top + 2) for top in (0, 2) for low in (0, 4)]
+def test_what_was_written_over_is_waited_for_through_the_last_write_alone():
+    cell = Region("activation buffer", 0, 8)
+    steps = [
+        Step(Load(**DMA), (), (cell,), 0),
+        Step(Vector(rows=1, n_tiles=1, last_n=1), (), (cell,), 0),
+        Step(Store(**DMA), (cell,), (), 0),
+    ]
+    assert dependencies(steps)[2] == [-1, -1, 1, -1]
+
+
+def test_blocks_conflict_only_where_their_rows_overlap():
+    """Of four 2 x 4 blocks, rows 10 bytes apart, only those are waited for that are touched."""
+    written = [Region("dram t", 10 * top + low, 4, 2, 10) for top in (0, 2) for low in (0, 4)]
     steps = [Step(Store(**DMA), (), (region,), 0) for region in written]
     for read, last in (
-        (Region("dram t", 2, 4, 1, 3), 2),
-        (Region("dram t", 2, 4, 1, 2), 0),
-        (Region("dram t", 4, 5, 0, 1), 1),
-        (Region("dram t", 8, 9, 0, 4), -1),
+        (Region("dram t", 12, 2, 2, 10), 2),
+        (Region("dram t", 12, 2), 0),
+        (Region("dram t", 14, 1), 1),
+        (Region("dram t", 8, 2, 4, 10), -1),
+        (Region("dram t", 0, 40), 3),
+        (Region("dram t", 16, 6, 1), 2),
     ):
         needs = dependencies([*steps, Step(Load(**DMA), (read,), (), 0)])
         assert needs[4][Engine.STORE] == last
 
 
 def test_a_wait_that_another_implies_is_left_out():
-    first, second = Region("activation buffer", 0, 1), Region("activation buffer", 1, 2)
+    first, second = Region("activation buffer", 0, 1), Region("activation buffer", 1, 1)
     steps = [
         Step(Load(**DMA), (), (first,), 0),
         Step(FillTable(table=0, parameter_address=0), (first,), (second,), 0),

@@ -9,7 +9,19 @@ import pytest
 from correlate_bench import as_measured, point
 
 from arch.config import load_config
-from arch.isa import Buffer, End, Engine, FillTable, Load, Matrix, Store, Table, Vector
+from arch.isa import (
+    Buffer,
+    End,
+    Engine,
+    FillTable,
+    Load,
+    Matrix,
+    RowFunction,
+    ScaleRows,
+    Store,
+    Table,
+    Vector,
+)
 from flow.correlate.measure import compile_point
 from flow.correlate.parting import FRONT_END, first_parting
 from model.timeline import predict, predict_program
@@ -80,6 +92,22 @@ def test_a_table_has_a_rule_of_its_own():
     predicted = predict_program(program, TINY)
     found = parting(moved(0, end=1, predicted=predicted), program, predicted)
     assert found.governed[0].rules == ["T-VX-06"]
+
+
+def test_row_scales_have_a_rule_of_their_own():
+    program = [ScaleRows(function=RowFunction.RECIPROCAL, rows=3), End()]
+    predicted = predict_program(program, TINY)
+    found = parting(moved(0, end=1, predicted=predicted), program, predicted)
+    assert found.governed[0].rules == ["T-VX-07"]
+
+
+@pytest.mark.parametrize("event", ["start", "end"])
+def test_a_gathering_load_names_its_rule_first(event):
+    load = Load(buffer=Buffer.ACTIVATION, buffer_address=0, dram_address=0, run_bytes=8)
+    program = [load, replace(load, gather=1), End()]
+    predicted = predict_program(program, TINY)
+    found = parting(moved(1, predicted=predicted, **{event: 1}), program, predicted)
+    assert found.governed[0].rules[0] == "T-LD-07"
 
 
 def bound_by(condition: str, predicted=PREDICTED) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 from dma_bench import Run, run_dma, small_config
-from dma_reference import bursts, expected, load_of, random_program, store_of
+from dma_reference import bursts, expected, gather, indices, load_of, random_program, store_of
 from reference_memory import SLVERR, random_stall
 
 from arch.config import Config
@@ -111,6 +111,21 @@ def test_a_load_halted_in_any_cycle_presents_no_further_burst(halt_at: int) -> N
         stall=lambda channel, cycle: channel == "ar" and cycle % 7 > 1,
     )
     check_halt(config, [load, load], run, halt_at)
+    check_addresses_of_load(run, halt_at)
+
+
+@pytest.mark.parametrize("halt_at", range(26, 64, 2))
+def test_a_gather_halted_in_any_cycle_presents_no_further_burst(halt_at: int) -> None:
+    """E-08 with T-LD-07: whatever becomes of the index that is being looked up."""
+    config = small_config()
+    program = [indices(3, 4), gather(index_address=3, runs=4, pad_bytes=3), load_of()]
+    run = run_dma(
+        config,
+        program,
+        halt_at=halt_at,
+        stall=lambda channel, cycle: channel == "ar" and cycle % 7 > 3,
+    )
+    check_halt(config, program, run, halt_at)
     check_addresses_of_load(run, halt_at)
 
 

@@ -1,4 +1,4 @@
-"""LOAD alone: what it copies (I-01), and every cycle of it (rules T-LD)."""
+"""LOAD alone: what it copies (I-01), and every cycle of it (rules T-LD); see test_dma_gather."""
 
 from __future__ import annotations
 

@@ -8,76 +8,41 @@ from typing import Any
 
 import pytest
 from component_simulator import simulate_component
+from field_rules import (
+    AXI_BYTES,
+    COLS,
+    END,
+    GATHER,
+    INDICES,
+    LOAD,
+    MATRIX,
+    PARAMETERS,
+    ROW_MAJOR,
+    ROWS,
+    RULES,
+    SCALE,
+    STORE,
+    TABLE,
+    TRANSPOSED,
+    each,
+)
+from vector_field_rules import BUFFERED, INT16, VECTOR, VECTOR_RULES
 
 from arch.isa import (
     INSTRUCTION_BYTES,
     LAYOUTS,
-    Addition,
-    Buffer,
-    ElementType,
-    End,
-    Engine,
-    FillTable,
     Instruction,
-    Load,
-    Matrix,
     Opcode,
-    Store,
-    Vector,
+    Source,
     layout_bits,
 )
 from hdl.field_check import FieldCheck
 
 pytestmark = pytest.mark.usefixtures("each_simulator")
 
-ROWS, COLS, AXI_BYTES = 16, 8, 4
 LEGAL, OPCODE, FIELD = "legal", "opcode", "field"
-
-END = End()
-LOAD = Load(
-    buffer=Buffer.WEIGHT, buffer_address=3, dram_address=5, run_bytes=7, pad_bytes=5, signal=2
-)
-PARAMETERS = replace(LOAD, buffer=Buffer.PARAMETER, buffer_address=5, pad_bytes=0)
-STORE = Store(
-    buffer=Buffer.ACTIVATION, buffer_address=3, dram_address=5, run_bytes=7, wait_vector=1
-)
-MATRIX = Matrix(
-    activation_address=3,
-    y_limit=0,
-    row_stride=0,
-    x_limit=0,
-    output_rows=1,
-    k_tiles=1,
-    last_k=1,
-    n_tiles=1,
-    last_n=1,
-    weight_address=COLS,
-)
-TRANSPOSED = replace(MATRIX, weight_transposed=1, weight_address=ROWS, weight_column_stride=ROWS)
-VECTOR = Vector(
-    rows=1,
-    n_tiles=1,
-    last_n=1,
-    parameter_address=4 * COLS,
-    clamp_low=0,
-    clamp_high=0,
-    element_type=ElementType.INT8,
-    output_address=COLS,
-    output_row_stride=COLS,
-)
-ONE = 0x3F80_0000
-ADDING = replace(
-    VECTOR,
-    addition=Addition.TABLE,
-    addition_scale=ONE,
-    residual_address=COLS,
-    residual_row_stride=COLS,
-)
-WIDE = replace(
-    ADDING, addition=Addition.INT16, residual_address=2 * COLS, residual_row_stride=2 * COLS
-)
-TABLE = FillTable(table=1, parameter_address=4 * COLS)
-OF_EACH_OPCODE = [END, LOAD, STORE, MATRIX, VECTOR, TABLE]
+OF_EACH_OPCODE = [END, LOAD, STORE, MATRIX, VECTOR, TABLE, SCALE]
+EVERY_RULE = RULES | VECTOR_RULES
 
 
 def word_of(instruction: Instruction) -> int:
@@ -99,208 +64,21 @@ def judge(words: Sequence[int], **sizes: int) -> list[str]:
     return found
 
 
-def each(instruction: Instruction, **values: Sequence[int]) -> list[Instruction]:
-    """The instruction with each value of each field, one at a time."""
-    return [
-        replace(instruction, **{name: value})
-        for name, choices in values.items()
-        for value in choices
-    ]
-
-
-def counts(instruction: Instruction, *names: str) -> tuple[list[Instruction], list[Instruction]]:
-    return each(instruction, **{n: [1] for n in names}), each(
-        instruction, **{n: [0] for n in names}
-    )
-
-
-def own(instruction: Instruction, engine: Engine) -> tuple[list[Instruction], list[Instruction]]:
-    """Waits of and signals to the other engines, and to the own one."""
-    waits = {other: {f"wait_{other.name.lower()}": [255]} for other in Engine}
-    accepted = [replace(instruction, signal=0b1111 & ~(1 << engine))]
-    for other in Engine:
-        if other is not engine:
-            accepted += each(instruction, **waits[other])
-    return accepted, each(instruction, **waits[engine], signal=[1 << engine])
-
-
-def multiples(
-    instruction: Instruction, name: str, of: int
-) -> tuple[list[Instruction], list[Instruction]]:
-    """Addresses from one multiple to the next: none in between is accepted."""
-    return each(instruction, **{name: [0, of, 3 * of]}), each(instruction, **{name: range(1, of)})
-
-
-RULES: dict[str, tuple[list[Instruction], list[Instruction]]] = {
-    "buffer of LOAD": (each(LOAD, buffer=[0, 1]), each(LOAD, buffer=[3])),
-    "buffer of STORE": (each(STORE, buffer=[0]), each(STORE, buffer=[1, 2, 3])),
-    "addition": ([VECTOR, ADDING, WIDE], each(WIDE, addition=[3])),
-    "element_type": (
-        each(VECTOR, element_type=[0, 1]),
-        each(VECTOR, element_type=[3]),
-    ),
-    "counts of LOAD": counts(LOAD, "run_bytes", "runs", "planes"),
-    "counts of STORE": counts(STORE, "run_bytes", "runs", "planes"),
-    "counts of MATRIX": counts(
-        MATRIX,
-        *("output_rows", "output_columns", "ky_count", "kx_count"),
-        *("k_tiles", "last_k", "n_tiles", "last_n"),
-    ),
-    "counts of VECTOR": counts(VECTOR, "rows", "n_tiles", "last_n"),
-    "last_k": (each(MATRIX, last_k=[ROWS]), each(MATRIX, last_k=[ROWS + 1, 127])),
-    "last_n of MATRIX": (each(MATRIX, last_n=[COLS]), each(MATRIX, last_n=[COLS + 1, 127])),
-    "last_n of VECTOR": (each(VECTOR, last_n=[COLS]), each(VECTOR, last_n=[COLS + 1, 127])),
-    "own engine of LOAD": own(LOAD, Engine.LOAD),
-    "own engine of STORE": own(STORE, Engine.STORE),
-    "own engine of MATRIX": own(MATRIX, Engine.MATRIX),
-    "own engine of VECTOR": own(VECTOR, Engine.VECTOR),
-    "own engine of TABLE": own(TABLE, Engine.VECTOR),
-    "END neither waits nor signals": (
-        [END],
-        each(
-            END,
-            signal=[1, 2, 4, 8],
-            **{f"wait_{engine.name.lower()}": [1, 128] for engine in Engine},
-        ),
-    ),
-    "zero point of int8 activations": (
-        each(MATRIX, activation_zero_point=[-128, 127]),
-        each(MATRIX, activation_zero_point=[-129, 128]),
-    ),
-    "zero point of uint8 activations": (
-        each(replace(MATRIX, activation_signed=0), activation_zero_point=[0, 255]),
-        each(replace(MATRIX, activation_signed=0), activation_zero_point=[-1, -256]),
-    ),
-    "zero point of int8 weights": (
-        each(MATRIX, weight_zero_point=[-128, 127]),
-        each(MATRIX, weight_zero_point=[-129, 128]),
-    ),
-    "zero point of uint8 weights": (
-        each(replace(MATRIX, weight_signed=0), weight_zero_point=[0, 255]),
-        each(replace(MATRIX, weight_signed=0), weight_zero_point=[-1, -256]),
-    ),
-    "zero point that a zero row replaces": (
-        each(replace(MATRIX, weight_zero_row=1), weight_zero_point=[-129, 255]),
-        each(replace(MATRIX, weight_zero_row=1), activation_zero_point=[-129]),
-    ),
-    "weight_transposed": (
-        [TRANSPOSED],
-        each(TRANSPOSED, weight_zero_row=[1], ky_count=[2], kx_count=[2, 255]),
-    ),
-    "ky_count, kx_count and zero row of others": (
-        each(MATRIX, weight_zero_row=[1], ky_count=[255], kx_count=[255]),
-        [],
-    ),
-    "weight_address": multiples(MATRIX, "weight_address", COLS),
-    "weight_address where transposed": multiples(TRANSPOSED, "weight_address", ROWS),
-    "weight_column_stride": multiples(TRANSPOSED, "weight_column_stride", ROWS),
-    "weight_column_stride of others": (each(MATRIX, weight_column_stride=[1]), []),
-    "output_address": multiples(VECTOR, "output_address", COLS),
-    "output_row_stride": multiples(VECTOR, "output_row_stride", COLS),
-    "output_address of int16": multiples(
-        replace(VECTOR, element_type=ElementType.INT16, output_row_stride=0),
-        "output_address",
-        2 * COLS,
-    ),
-    "output_row_stride of int16": multiples(
-        replace(VECTOR, element_type=ElementType.INT16, output_address=0),
-        "output_row_stride",
-        2 * COLS,
-    ),
-    "residual_address": multiples(ADDING, "residual_address", COLS),
-    "residual_row_stride": multiples(ADDING, "residual_row_stride", COLS),
-    "residual_address of int16": multiples(WIDE, "residual_address", 2 * COLS),
-    "residual_row_stride of int16": multiples(WIDE, "residual_row_stride", 2 * COLS),
-    "residual without addition": (
-        each(VECTOR, residual_address=[1], residual_row_stride=[1]),
-        [],
-    ),
-    "clamp": (
-        [
-            replace(VECTOR, clamp_low=low, clamp_high=high)
-            for low, high in ((-5, -5), (-32768, 32767))
-        ],
-        [replace(VECTOR, clamp_low=low, clamp_high=high) for low, high in ((-4, -5), (0, -1))],
-    ),
-    "clamp of the sum": (
-        [replace(ADDING, sum_low=low, sum_high=high) for low, high in ((-5, -5), (-32768, 32767))]
-        + each(VECTOR, sum_low=[1]),
-        [replace(i, sum_low=low, sum_high=-5) for i, low in ((ADDING, -4), (WIDE, 1))],
-    ),
-    "addition_scale": (
-        each(ADDING, addition_scale=[0x0080_0000, 0x7F7F_FFFF])
-        + each(VECTOR, addition_scale=[0])
-        + each(WIDE, addition_scale=[0x7F80_0000]),
-        each(
-            ADDING,
-            addition_scale=[
-                0,
-                0x007F_FFFF,
-                0x7F80_0000,
-                0x7FC0_0000,
-                0x8000_0000,
-                0x8000_0000 | ONE,
-            ],
-        ),
-    ),
-    "parameter_address of VECTOR": multiples(VECTOR, "parameter_address", 4 * COLS),
-    "parameter_address of TABLE": multiples(TABLE, "parameter_address", 4 * COLS),
-    "addresses of LOAD into PARAMETER": (
-        each(PARAMETERS, dram_address=[1, 5, 9]),
-        each(PARAMETERS, dram_address=[0, 2, 3, 4, 6]),
-    ),
-    "run strides of LOAD into PARAMETER": (
-        [
-            replace(PARAMETERS, run_dram_stride=6),
-            replace(PARAMETERS, runs=2, run_dram_stride=6, run_buffer_stride=2),
-        ],
-        each(replace(PARAMETERS, runs=2, run_buffer_stride=2), run_dram_stride=[3, 4, 5]),
-    ),
-    "plane strides of LOAD into PARAMETER": (
-        [
-            replace(PARAMETERS, plane_dram_stride=6),
-            replace(PARAMETERS, planes=2, plane_dram_stride=6, plane_buffer_stride=2),
-        ],
-        each(replace(PARAMETERS, planes=2, plane_buffer_stride=2), plane_dram_stride=[3, 4, 5]),
-    ),
-    "padding of LOAD into PARAMETER": (
-        each(replace(PARAMETERS, pad_bytes=1), run_bytes=[3, 7]),
-        each(replace(PARAMETERS, pad_bytes=1), run_bytes=[4, 5, 6]),
-    ),
-    "padding behind runs of LOAD into PARAMETER": (
-        [
-            replace(PARAMETERS, pad_bytes=1, run_buffer_stride=2, run_dram_stride=2),
-            replace(PARAMETERS, pad_bytes=1, runs=2, run_buffer_stride=8, run_dram_stride=4),
-        ],
-        [
-            replace(PARAMETERS, pad_bytes=1, runs=2, run_buffer_stride=step, run_dram_stride=step)
-            for step in (9, 10, 11)
-        ],
-    ),
-    "padding behind planes of LOAD into PARAMETER": (
-        [
-            replace(PARAMETERS, pad_bytes=1, plane_buffer_stride=2, plane_dram_stride=2),
-            replace(PARAMETERS, pad_bytes=1, planes=2, plane_buffer_stride=8, plane_dram_stride=4),
-        ],
-        [
-            replace(
-                PARAMETERS, pad_bytes=1, planes=2, plane_buffer_stride=step, plane_dram_stride=step
-            )
-            for step in (9, 10, 11)
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_each_rule_is_accepted_at_its_limit_and_refused_beyond(rule: str) -> None:
+def test_each_rule_is_accepted_at_its_limit_and_refused_beyond() -> None:
     """E-02"""
-    accepted, refused = RULES[rule]
-    for instruction, verdict in zip(
-        accepted + refused, judge([word_of(i) for i in accepted + refused]), strict=True
-    ):
-        expected = LEGAL if instruction in accepted else FIELD
-        assert verdict == expected, instruction.disassemble()
+    cases = [
+        (rule, verdict, instruction)
+        for rule, instructions in EVERY_RULE.items()
+        for verdict, of_verdict in zip((LEGAL, FIELD), instructions, strict=True)
+        for instruction in of_verdict
+    ]
+    told = judge([word_of(instruction) for *_, instruction in cases])
+    wrong = [
+        f"{rule}: {instruction.disassemble()} is {found}"
+        for (rule, verdict, instruction), found in zip(cases, told, strict=True)
+        if found != verdict
+    ]
+    assert wrong == []
 
 
 def test_no_other_opcode_is_defined() -> None:
@@ -327,15 +105,18 @@ UNRULED = {
         *("ky_stride", "x_origin", "column_stride", "kx_stride", "x_limit"),
         *("accumulator_address", "accumulator_half", "accumulate"),
     ],
+    GATHER: ["buffer_address", "dram_address", "run_dram_stride", "run_buffer_stride"],
     VECTOR: [
         *("accumulator_address", "accumulator_half", "zero_point", "unary_table", "unary_signed"),
-        "output_buffer",
+        *("row_scale", "bias_after", "count", "interpolate"),
+        *("statistic_accumulate", "statistic_address", "masked", "mask_origin", "output_shift"),
     ],
     TABLE: ["table"],
+    SCALE: ["statistic_address", "count", "centre", "epsilon"],
 }
 
 
-@pytest.mark.parametrize("instruction", UNRULED, ids=lambda i: i.OPCODE.name)
+@pytest.mark.parametrize("instruction", UNRULED, ids=lambda i: i.disassemble())
 def test_a_field_without_a_rule_takes_any_value(instruction: Instruction) -> None:
     fields = [f for f in LAYOUTS[instruction.OPCODE] if f.name in UNRULED[instruction]]
     assert len(fields) == len(UNRULED[instruction])
@@ -346,12 +127,19 @@ def test_a_field_without_a_rule_takes_any_value(instruction: Instruction) -> Non
 @pytest.mark.parametrize(("rows", "cols", "axi_bytes"), [(4, 64, 64), (64, 4, 16), (8, 8, 8)])
 def test_alignments_follow_the_sizes(rows: int, cols: int, axi_bytes: int) -> None:
     """E-02: R, C and A are those of the instance."""
+    nowhere = {"parameter_address": 0, "output_address": 0, "output_row_stride": 0}
+    sources = [replace(i, **nowhere, source_row_stride=0) for i in BUFFERED.values()]
     limits = [
         (MATRIX, "weight_address", cols),
-        (replace(TRANSPOSED, weight_column_stride=0), "weight_address", rows),
+        (replace(TRANSPOSED, weight_stride=0), "weight_address", rows),
         (replace(VECTOR, parameter_address=0, output_row_stride=0), "output_address", cols),
+        (replace(ROW_MAJOR, weight_stride=0), "weight_address", cols),
+        (replace(ROW_MAJOR, weight_address=0), "weight_stride", cols),
+        (replace(INT16, parameter_address=0, output_row_stride=0), "output_address", 2 * cols),
+        *((i, "source_address", Source(i.source).bytes * cols) for i in sources),
         (TABLE, "parameter_address", 4 * cols),
         (replace(PARAMETERS, buffer_address=0), "dram_address", axi_bytes),
+        (replace(INDICES, buffer_address=0), "dram_address", axi_bytes),
     ]
     instructions = [
         replace(base, **{name: address})

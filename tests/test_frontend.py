@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from control_bench import PROGRAM_ADDRESS, Run, instruction, run_control
 from dma_bench import small_config
+from field_rules import GATHER, LOAD, MATRIX, SCALE, STORE, TABLE
+from vector_field_rules import VECTOR
 
 from arch.isa import INSTRUCTION_BYTES, End, Engine, Instruction
 from arch.timing import (
@@ -14,6 +18,8 @@ from arch.timing import (
 )
 
 pytestmark = pytest.mark.usefixtures("each_simulator")
+
+STORE_ALONE = replace(STORE, wait_vector=0)
 
 
 def program_of(*engines: Engine) -> list[Instruction]:
@@ -102,6 +108,17 @@ def test_an_instruction_can_be_issued_in_the_cycle_after_its_dispatch() -> None:
     """T-FE-03: it is in the queue from d + 1 on."""
     run = run_control(program_of(*Engine))
     assert [run.issues[engine] for engine in Engine] == [[at + 1] for at in run.dispatches[:4]]
+
+
+def test_every_instruction_goes_to_the_engine_of_its_group() -> None:
+    """T-FE-03: VECTOR, TABLE and SCALE to one."""
+    run = run_control([VECTOR, TABLE, LOAD, SCALE, MATRIX, GATHER, STORE_ALONE, End()])
+    assert run.indices == {
+        Engine.LOAD: [2, 5],
+        Engine.MATRIX: [4],
+        Engine.VECTOR: [0, 1, 3],
+        Engine.STORE: [6],
+    }
 
 
 def test_the_run_ends_two_cycles_after_the_last_retirement() -> None:

@@ -6,10 +6,12 @@ import re
 
 import numpy as np
 import pytest
+from field_rules import AXI_BYTES, COLS, ROWS, RULES
 from four_engines import DRAM_BYTES, MARKER, MARKER_CONTENT, FourEngines, image_of
 from golden_support import chained, with_fields
 from illegal_programs import illegal_programs
 from legal_limits import legal_limits
+from vector_field_rules import VECTOR_RULES
 
 from arch.config import Config, config_names, load_config
 from arch.isa import (
@@ -75,6 +77,18 @@ def test_every_limit_is_legal(config):
         assert marker != MARKER_CONTENT, name
 
 
+@pytest.mark.parametrize("name", [*RULES, *VECTOR_RULES])
+def test_fields_are_judged_as_by_the_rules_of_the_hardware_s_decoder(name):
+    """E-02, at the limit of each rule and one step beyond."""
+    sizes = {"weight_buffer_kib": 1, "accumulator_kib": 1, "axi_data_bits": 8 * AXI_BYTES}
+    config = odd(ROWS, COLS, **sizes)
+    for instructions, legal in zip((RULES | VECTOR_RULES)[name], (True, False), strict=True):
+        for instruction in instructions:
+            word = instruction.encode()
+            told = decoded_or_refused(word, config)
+            assert told == (word if legal else (ErrorCode.ILLEGAL_FIELD, 0)), instruction
+
+
 def test_every_message_is_one_line_that_begins_with_the_instruction():
     for case in illegal_programs(TINY):
         message = str(refused(case.program))
@@ -103,10 +117,10 @@ def test_whatever_the_bits_an_instruction_is_decoded_or_refused_with_a_code(seed
     assert 20 < refusals < 180
 
 
-def decoded_or_refused(word: bytes) -> bytes | tuple[ErrorCode, int]:
+def decoded_or_refused(word: bytes, config: Config = TINY) -> bytes | tuple[ErrorCode, int]:
     """One instruction, encoded again, or why not and who is to blame."""
     try:
-        return decode_legal(word + End().encode(), TINY)[0].encode()
+        return decode_legal(word + End().encode(), config)[0].encode()
     except ProgramError as error:
         return error.code, error.instruction
 

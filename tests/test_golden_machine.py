@@ -5,6 +5,7 @@ import pytest
 from golden_support import (
     ACTIVATION,
     DATA,
+    INDEX,
     PARAMETER,
     TINY,
     C,
@@ -28,6 +29,7 @@ from arch.isa import Addition, ElementType, FillTable, Table
 from golden.machine import run
 from golden.ops.linear import linear
 from golden.ops.qlinear_add import add_table, addition_table
+from golden.ops.quantize import DTYPES
 from golden.ops.table import build_table, gelu, lookup
 
 RESULT = 0x1000
@@ -70,6 +72,35 @@ def test_load_copies_planes_and_runs_and_pads_behind_each_run():
             expected.update(enumerate(run_data, start))
     assert np.flatnonzero(memory.written).tolist() == sorted(expected)
     assert memory.data[memory.written].tolist() == [expected[a] for a in sorted(expected)]
+
+
+def test_load_gathers_the_rows_that_indices_name():
+    """I-01, B-09: with padding, and addresses that wrap at 2^32."""
+    indices = np.array([7, 5, 0, 2, (1 << 32) - 1], "<u4")
+    data = bytes(range(100, 200)) + indices.tobytes()
+    program = [
+        load(INDEX, 8, DATA + 100, 20),
+        load(
+            ACTIVATION,
+            3,
+            DATA + 10,
+            4,
+            gather=1,
+            index_address=3,
+            runs=4,
+            run_dram_stride=10,
+            run_buffer_stride=6,
+            pad_bytes=1,
+            pad_value=0xEE,
+        ),
+    ]
+    state = execute(program, data)
+    memory = state.buffers["activation"]
+    starts = [110 + 50, 110, 110 + 20, 100]
+    expected = [[*range(start, start + 4), 0xEE] for start in starts]
+    assert memory.data[3:27].reshape(4, 6)[:, :5].tolist() == expected
+    assert memory.written[:28].tolist() == [*[False] * 3, *([True] * 5 + [False]) * 4, False]
+    assert np.flatnonzero(state.buffers["index"].written).tolist() == list(range(8, 28))
 
 
 def test_a_later_run_overwrites_the_padding_of_the_one_before():
@@ -137,7 +168,7 @@ def linear_layer(rng, M, K, N):
     return x, weight, bias, scale, pieces
 
 
-@pytest.mark.parametrize("element", list(ElementType))
+@pytest.mark.parametrize("element", list(DTYPES))
 def test_vector_requantises_to_every_element_type(rng, element):
     M, K, N = 5, 9, 6
     x, weight, bias, scale, pieces = linear_layer(rng, M, K, N)
@@ -191,7 +222,7 @@ def test_vector_passes_codes_through_the_unary_table(rng, signed):
     assert (expected > 127).any() != bool(signed)
 
 
-def test_vector_adds_a_residual_through_the_addition_table_in_place(rng):
+def test_vector_adds_a_residual_through_the_wide_table_in_place(rng):
     M, K, N = 4, 8, 6
     x, weight, bias, scale, pieces = linear_layer(rng, M, K, N)
     residual = int8(rng, M, 8)
@@ -202,7 +233,7 @@ def test_vector_adds_a_residual_through_the_addition_table_in_place(rng):
     ]
     state = run_on(
         pieces,
-        FillTable(table=Table.ADDITION, parameter_address=0x400),
+        FillTable(table=Table.WIDE, parameter_address=0x400),
         gemm(M, K, N),
         vector(
             M,

@@ -70,8 +70,19 @@ def test_transposed_weights_are_read_from_rows_of_n(rng):
     x, weight = int8(rng, 3, 10), int8(rng, 10, 7)
     rows_of_n = padded(weight.T, 16)
     pieces = operands(x, rows_of_n.tobytes())
-    instruction = gemm(3, 10, 7, weight_transposed=1, weight_column_stride=16, weight_zero_point=-3)
+    instruction = gemm(3, 10, 7, weight_transposed=1, weight_stride=16, weight_zero_point=-3)
     state = run_on(pieces, instruction)
+    got = accumulators(state, 0, 6).reshape(2, 3, C).transpose(1, 0, 2).reshape(3, -1)
+    np.testing.assert_array_equal(got, padded(matmul_integer(x, weight, 0, -3), C))
+
+
+def test_row_major_weights_are_read_from_rows_of_k(rng):
+    """I-03: only the bytes that mean something; those of other columns are never written here."""
+    x, weight = int8(rng, 3, 10), int8(rng, 10, 7)
+    rows_of_k = [(WEIGHT, 0x40 + 16 * k, row.tobytes()) for k, row in enumerate(weight)]
+    pieces = [(ACTIVATION, 0, padded(x, R).tobytes()), *rows_of_k]
+    fields = {"weight_row_major": 1, "weight_address": 0x40, "weight_stride": 16}
+    state = run_on(pieces, gemm(3, 10, 7, **fields, weight_zero_point=-3))
     got = accumulators(state, 0, 6).reshape(2, 3, C).transpose(1, 0, 2).reshape(3, -1)
     np.testing.assert_array_equal(got, padded(matmul_integer(x, weight, 0, -3), C))
 

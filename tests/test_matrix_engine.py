@@ -73,8 +73,20 @@ PROGRAMS = {
             n_tiles=2,
             last_n=3,
             weight_transposed=1,
-            weight_column_stride=16,
+            weight_stride=16,
             weight_address=128,
+            weight_zero_point=5,
+        )
+    ],
+    "weights as rows of k": [
+        gemm(
+            k_tiles=3,
+            last_k=2,
+            n_tiles=2,
+            last_n=3,
+            weight_row_major=1,
+            weight_stride=12,
+            weight_address=132,
             weight_zero_point=5,
         )
     ],
@@ -92,7 +104,10 @@ PROGRAMS = {
         gemm(m=2, output_columns=5, column_stride=1, row_stride=5, k_tiles=2, last_k=3)
     ],
     "transposed columns all the same": [
-        gemm(weight_transposed=1, weight_column_stride=0, n_tiles=2, last_n=1, k_tiles=2)
+        gemm(weight_transposed=1, weight_stride=0, n_tiles=2, last_n=1, k_tiles=2)
+    ],
+    "rows of k all the same": [
+        gemm(weight_row_major=1, weight_stride=0, n_tiles=3, last_n=1, k_tiles=2)
     ],
     "nothing valid at all": [gemm(x_limit=0), gemm(y_limit=0, accumulator_half=1, accumulate=1)],
     "one row only": [gemm(m=1, k_tiles=5, n_tiles=2, last_n=2)],
@@ -120,11 +135,13 @@ PROGRAMS = {
     "halo before address 0": [convolution(activation_address=(1 << 24) - 32)],
     "instructions of all kinds": [
         gemm(m=2, k_tiles=3),
-        gemm(m=3, weight_transposed=1, weight_column_stride=8, accumulator_address=7),
+        gemm(m=3, weight_transposed=1, weight_stride=8, accumulator_address=7),
         gemm(m=1, accumulator_half=1),
         gemm(m=12, weight_zero_row=1, accumulator_half=1, accumulator_address=2),
         gemm(m=1, accumulate=1),
-        gemm(m=4, n_tiles=3, accumulator_address=20, weight_transposed=1, weight_column_stride=4),
+        gemm(m=4, n_tiles=3, accumulator_address=20, weight_transposed=1, weight_stride=4),
+        gemm(m=5, k_tiles=2, accumulator_address=40, weight_row_major=1, weight_stride=8),
+        gemm(m=5, n_tiles=2, accumulator_address=46, weight_stride=8),
     ],
 }
 
@@ -136,8 +153,12 @@ def test_accumulators_and_cycles(program):
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(8, 4), (4, 8), (32, 4)])
-@pytest.mark.parametrize("transposed", [0, 1])
-def test_rectangular_tile(rows, cols, transposed):
+@pytest.mark.parametrize(
+    "order",
+    [{"weight_zero_row": 1}, {"weight_transposed": 1}, {"weight_row_major": 1}],
+    ids=lambda order: next(iter(order)),
+)
+def test_rectangular_tile(rows, cols, order):
     """I-03 and the reads of T-MX-01 where a row and a column differ in length."""
     program = [
         gemm(
@@ -147,10 +168,9 @@ def test_rectangular_tile(rows, cols, transposed):
             n_tiles=2,
             last_n=cols - 1,
             activation_address=5,
-            weight_transposed=transposed,
-            weight_zero_row=1 - transposed,
-            weight_column_stride=2 * rows,
+            weight_stride=2 * max(rows, cols),
             accumulator_address=address,
+            **order,
         )
         for m, address in ((10, 0), (3, 20))
     ]
@@ -214,16 +234,22 @@ def test_row_without_valid_lanes_reads_nothing():
     assert trace.activation_reads == [trace.rows[2]]
 
 
-@pytest.mark.parametrize("transposed", [0, 1])
-def test_bytes_of_invalid_lanes_do_not_matter(transposed):
+@pytest.mark.parametrize(
+    ("order", "weight_bytes"),
+    [
+        ("weight_zero_row", 4 + 32 + 4 + 17),
+        ("weight_transposed", 4 * 8 + 5),
+        ("weight_row_major", 4 * 8 + 5),
+    ],
+)
+def test_bytes_of_invalid_lanes_do_not_matter(order, weight_bytes):
     """I-03: nobody has ever written them, and every accumulator is exact all the same."""
     shape = {"k_tiles": 2, "last_k": 1, "n_tiles": 2, "last_n": 1}
-    weights = {"weight_transposed": transposed, "weight_column_stride": 8}
+    weights = {order: 1, "weight_stride": 8}
     program = [
-        gemm(m=2, row_stride=5, **shape, **weights, weight_zero_row=1 - transposed),
+        gemm(m=2, row_stride=5, **shape, **weights),
         gemm(m=2, row_stride=5, **shape, **weights, accumulate=1, accumulator_half=1),
     ]
-    weight_bytes = 4 * 8 + 5 if transposed else 4 + 32 + 4 + 17
     check(small_config(), program, activation_bytes=10, weight_bytes=weight_bytes)
 
 
@@ -247,7 +273,7 @@ def _random_instruction(rng):
     def pick(low, high):
         return int(rng.integers(low, high))
 
-    kind = pick(0, 3)
+    kind = pick(0, 4)
     fields = {
         "m": pick(1, 9),
         "k_tiles": pick(1, 4),
@@ -263,6 +289,7 @@ def _random_instruction(rng):
         "weight_address": 4 * pick(0, 40),
         "weight_transposed": int(kind == 1),
         "weight_zero_row": int(kind == 2),
-        "weight_column_stride": 4 * pick(0, 5),
+        "weight_row_major": int(kind == 3),
+        "weight_stride": 4 * pick(0, 5),
     }
     return gemm(**fields, x_origin=pick(-9, 2), x_limit=pick(1, 16))

@@ -100,7 +100,27 @@ def test_transposed_columns_count_where_they_are_valid(config, last_n, faults):
         n_tiles=2,
         last_n=last_n,
         weight_transposed=1,
-        weight_column_stride=stride,
+        weight_stride=stride,
+        weight_address=config.weight_buffer_bytes - 5 * stride - 8,
+    )
+    assert len(check(config, [program, AFTER]).faults) == faults
+
+
+@CONFIGS
+@pytest.mark.parametrize(("last_k", "faults"), [(1, 0), (2, 0), (3, 2), (4, 4)])
+def test_rows_of_row_major_weights_count_where_they_are_valid(config, last_k, faults):
+    """E-03: those below ``last_k`` of the last k tile; the buffer ends behind its second one.
+
+    Both n tiles are on either side of it, however few columns of the second one are valid.
+    """
+    stride = 16
+    program = gemm(
+        k_tiles=2,
+        last_k=last_k,
+        n_tiles=2,
+        last_n=1,
+        weight_row_major=1,
+        weight_stride=stride,
         weight_address=config.weight_buffer_bytes - 5 * stride - 8,
     )
     assert len(check(config, [program, AFTER]).faults) == faults
@@ -175,7 +195,7 @@ def _random_instruction(config, rng):
     def pick(low, high):
         return int(rng.integers(low, high))
 
-    kind = pick(0, 3)
+    kind = pick(0, 4)
     activation = config.activation_buffer_bytes - pick(-8, 300)
     weights = config.weight_buffer_bytes - 4 * pick(-2, 60)
     return gemm(
@@ -194,5 +214,6 @@ def _random_instruction(config, rng):
         weight_address=weights if pick(0, 8) else ADDRESSES - 4 * pick(1, 9),
         weight_transposed=int(kind == 1),
         weight_zero_row=int(kind == 2),
-        weight_column_stride=4 * pick(0, 5),
+        weight_row_major=int(kind == 3),
+        weight_stride=4 * pick(0, 5),
     )

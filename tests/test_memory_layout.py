@@ -1,4 +1,4 @@
-"""Where bytes of buffers lie in memories of the RTL: rules B-01, B-05, B-06, B-07."""
+"""Where bytes of buffers lie in memories of the RTL: rules B-01 and B-05 to B-09."""
 
 from __future__ import annotations
 
@@ -59,17 +59,33 @@ def test_accumulator_halves_hold_d_vectors_of_c_int32(config):
 def test_tables_hold_256_bytes_and_256_words(config):
     """B-07."""
     assert words(config, ("unary_table", "memory")).shape == (64, 4)
-    assert words(config, ("addition_table", "memory")).shape == (256, 4)
+    assert words(config, ("wide_table", "memory")).shape == (256, 4)
+
+
+def test_statistics_are_d_entries_of_32_or_48_bits(config):
+    """B-08."""
+    for name, size in (("maximum", 4), ("sum", 6), ("squares", 6), ("scale", 4)):
+        found = words(config, ("statistics", name))
+        assert np.array_equal(found.ravel(), np.arange(config.accumulator_depth * size))
+        assert found.shape[1] == size
+
+
+def test_indices_are_1024_numbers_in_words_of_a_beat(config):
+    """B-09."""
+    found = words(config, ("index_buffer", "memory"))
+    assert np.array_equal(found.ravel(), np.arange(4 * 1024))
+    assert found.shape[1] == config.axi_bytes
 
 
 def test_a_file_written_byte_reversed_and_dumped_in_order_gives_the_buffers_back(config):
+    """What is dumped of a word is a multiple of 32 bits, the word first."""
     buffers = memory_layout.random_buffers(config, np.random.default_rng(1))
     preload = memory_layout.split(config, buffers)
     dump, position = b"", 0
     for memory in memory_layout.rtl_memories(config):
         for _ in range(memory.depth):
             word = preload[position : position + memory.word_bytes]
-            dump += word[::-1]
+            dump += word[::-1] + bytes(-len(word) % 4)
             position += memory.word_bytes
     joined = memory_layout.join(config, dump)
     assert position == len(preload)
@@ -78,6 +94,5 @@ def test_a_file_written_byte_reversed_and_dumped_in_order_gives_the_buffers_back
 
 def test_a_dump_of_another_size_is_an_error():
     config = load_config("tiny")
-    buffers = memory_layout.random_buffers(config, np.random.default_rng(1))
     with pytest.raises(ValueError, match="the memories hold"):
-        memory_layout.join(config, memory_layout.split(config, buffers) + b"\0")
+        memory_layout.join(config, bytes(1 << 20))

@@ -26,8 +26,10 @@ from flow import cli
 from flow.elaborate import elaborate
 from flow.result import Result
 from flow.run import compile_workload
-from workloads.graph import Graph, Linear, Tensor
+from workloads.graph import Graph
+from workloads.linear import Linear
 from workloads.registry import Workload, load
+from workloads.tensor import Tensor
 
 TINY = load_config("tiny")
 SMALL = "gemm:16x16x16"

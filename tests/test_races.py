@@ -5,6 +5,7 @@ import pytest
 from golden_support import (
     ACTIVATION,
     DATA,
+    INDEX,
     PARAMETER,
     TINY,
     WEIGHT,
@@ -21,7 +22,7 @@ from golden_support import (
 
 from arch.errors import AssayError
 from arch.happens_before import happens_before
-from arch.isa import Addition, End, Engine, FillTable, Instruction, Table
+from arch.isa import Addition, End, Engine, FillTable, Instruction, Source, Table
 from arch.timing import SEMAPHORE_MAX
 from golden.errors import GoldenError
 from golden.machine import run
@@ -50,7 +51,7 @@ def two_tiles() -> list[Instruction]:
         load(ACTIVATION, 0, DATA, 0x140),
         load(WEIGHT, 0, DATA, 0x40, signal=MATRIX | VECTOR),
         FillTable(table=Table.UNARY, parameter_address=0, wait_load=1),
-        FillTable(table=Table.ADDITION, parameter_address=0),
+        FillTable(table=Table.WIDE, parameter_address=0),
         gemm(4, 4, 4, wait_load=1, signal=LOAD | VECTOR),
         with_fields(layer, wait_matrix=1, signal=MATRIX | STORE),
         store(OUT, 0x8000, 16, wait_vector=1, signal=VECTOR),
@@ -147,6 +148,15 @@ RACES = {
         ],
         r"byte 0x40 of parameter: instruction 1 \(VECTOR: TABLE .*\) reads it",
     ),
+    "read after write, gathered from DRAM": (
+        [
+            *chained([LOAD_A, store(0, DATA + 0x204, 4)]),
+            load(INDEX, 0, DATA, 4),
+            load(ACTIVATION, 0x80, DATA + 0x206, 1, gather=1),
+        ],
+        r"instruction 3 \(LOAD: .*gather=1.*\): byte 0x4206 of dram: "
+        r"instruction 1 \(STORE: .*\) writes it",
+    ),
     "two engines in one half of the accumulator": (
         [
             *LAYER,
@@ -156,6 +166,18 @@ RACES = {
         r"instruction 4 \(VECTOR: .*\) writes it",
     ),
 }
+
+
+def test_a_pass_over_a_buffer_leaves_the_halves_of_the_accumulator_alone():
+    """B-06: only accumulators as the source occupy a half."""
+    matrix = with_fields(LAYER[3], signal=0, wait_load=1)
+    one = {"tensor_scale": 1, "scale": 0x3F800000, "wait_load": 1}
+    buffered = vector(4, 4, **one, source=Source.INT8, source_address=0, source_row_stride=4)
+    loads = [LOAD_A, with_fields(LOAD_W, signal=MATRIX | VECTOR)]
+    execute([*loads, matrix, buffered], ONES)
+    accumulators = with_fields(buffered, source=Source.ACCUMULATOR)
+    with pytest.raises(GoldenError, match="byte 0x0 of accumulator halves"):
+        execute([*loads, matrix, accumulators], ONES)
 
 
 @pytest.mark.parametrize("name", RACES)

@@ -9,19 +9,22 @@ from random_programs import random_config, random_program
 
 from arch.config import load_config
 from arch.image import OperatorInfo
-from model.roofline import OperatorRoofline, roofline
+from model.roofline import Limit, limit, roofline
 from model.timeline import predict_program
 
 BASE = load_config("base")
 
 
-def operator(name: str, macs: int, read_bytes: int, write_bytes: int) -> OperatorInfo:
+def operator(
+    name: str, macs: int, read_bytes: int, write_bytes: int, vector_rows: int = 0
+) -> OperatorInfo:
     return OperatorInfo(
         name=name,
         kind="gemm",
         macs=macs,
         read_bytes=read_bytes,
         write_bytes=write_bytes,
+        vector_rows=vector_rows,
         outputs=(),
     )
 
@@ -48,13 +51,26 @@ def test_a_started_cycle_of_traffic_counts_whole(traffic: int, cycles: int) -> N
     assert (bound.cycles, bound.bound) == (cycles, "dram")
 
 
+def test_rows_of_the_vector_unit_bind_where_nothing_else_does() -> None:
+    """T-VX-03: one a cycle at most."""
+    bound = roofline([operator("a", 256 * 9, 160, 0, vector_rows=11)], BASE)
+    assert (bound.cycles, bound.bound) == (11, "vector")
+    assert roofline([operator("a", 256 * 11, 160, 0, vector_rows=11)], BASE).bound == "compute"
+    assert roofline([operator("a", 0, 176, 0, vector_rows=11)], BASE).bound == "dram"
+
+
+def test_rows_of_operators_add_up() -> None:
+    operators = [operator("a", 256 * 9, 0, 0, vector_rows=5), operator("b", 0, 0, 0, vector_rows=5)]
+    assert limit(operators, BASE) == Limit(10, "vector")
+
+
 def test_program_bound_adds_work_not_bounds() -> None:
     """10 compute + 2 dram cycles, then 1 + 8: compute 11 binds, not 10 + 8."""
     operators = [operator("a", 2560, 32, 0), operator("b", 256, 64, 64)]
     bound = roofline(operators, BASE)
     assert bound.operators == (
-        OperatorRoofline("a", 10, "compute"),
-        OperatorRoofline("b", 8, "dram"),
+        Limit(10, "compute"),
+        Limit(8, "dram"),
     )
     assert (bound.cycles, bound.bound) == (11, "compute")
 
@@ -73,5 +89,7 @@ def test_timeline_is_never_below_the_bound_of_its_own_work(seed: int) -> None:
     config = random_config(rng)
     prediction = predict_program(random_program(rng, config, 20), config)
     did = prediction.counters
-    work = operator("all", did["macs"], did["load_bytes"], did["store_bytes"])
+    work = operator(
+        "all", did["macs"], did["load_bytes"], did["store_bytes"], did["vector_rows"]
+    )
     assert roofline([work], config).cycles <= prediction.cycles

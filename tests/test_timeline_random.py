@@ -6,20 +6,26 @@ from random import Random
 
 import pytest
 from cycle_reference import run
-from random_programs import random_config, random_program
+from random_programs import DRAM, random_config, random_program
 
+from arch.image import Section, SectionKind
 from arch.isa import Engine, Load
 from model.timeline import predict_program
 
 
 @pytest.mark.parametrize("seed", range(80))
 def test_equal_to_the_cycle_reference(seed: int) -> None:
-    """Every start, end, counter and ledger state; L-01: states sum to cycles."""
+    """Every start, end, counter and ledger state; L-01: states sum to cycles.
+
+    The indices of T-LD-07 lie in two sections that touch.
+    """
     rng = Random(seed)
     config = random_config(rng)
     program = random_program(rng, config, rng.choice((1, 3, 8, 20, 40)))
-    expected = run(program, config)
-    predicted = predict_program(program, config)
+    halves = ((0, DRAM[:500]), (500, DRAM[500:]))
+    sections = [Section("", SectionKind.DATA, address, half) for address, half in halves]
+    expected = run(program, config, dram=DRAM)
+    predicted = predict_program(program, config, sections)
     assert expected is not None
     timings = {each.index: (each.start, each.end) for each in predicted.instructions}
     assert timings == expected.times

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_RULE = r"(?:T-[A-Z]+|[BER])-\d\d"
+_RULE = r"(?:T-[A-Z]+|[BELNR])-\d\d"
 _DEFINED = re.compile(rf"\*\*({_RULE})\b")
 _CITED = re.compile(rf"({_RULE})(?: (?:to|and) ({_RULE}))?")
 
@@ -39,7 +39,7 @@ def cited_in(folder: str) -> set[str]:
 
 def test_rules_are_found():
     rules = defined_rules()
-    assert {"B-01", "T-RUN-01", "T-DRAM-05", "T-MX-05", "T-VX-06"} <= set(rules)
+    assert {"B-01", "L-01", "N-09", "T-RUN-01", "T-DRAM-05", "T-MX-05", "T-VX-06"} <= set(rules)
 
 
 def test_ranges_cite_every_rule_between():

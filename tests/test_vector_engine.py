@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The VECTOR engine does what I-04 and I-05 say, in the cycles of T-VX-01 to T-VX-06."""
+"""The VECTOR engine does what I-04, I-05 and I-07 say, in the cycles of T-VX-01 to T-VX-06."""
 
 from typing import Any
 
@@ -7,20 +7,38 @@ import numpy as np
 import pytest
 from requantize_operands import hair_sums
 from vector_bench import Memories, Trace, run
-from vector_reference import (
+from vector_programs import (
     ADDITION_ADDRESS,
     CONFIG,
     LANES,
     PARAMETER_ADDRESS,
     TABLES,
+    WIDE,
     expected_bytes,
+    float_bits,
+    plain,
     random_memories,
+    random_program,
     random_vector,
-    row_cycles,
 )
+from vector_reference import Machine, operand_type, schedule
 
-from arch.isa import Addition, Buffer, ElementType, FillTable, Table, Vector
-from arch.timing import TABLE_PIPELINE_CYCLES, VECTOR_PARAMETER_CYCLES, VECTOR_PIPELINE_CYCLES
+from arch.config import Config
+from arch.isa import (
+    Addition,
+    Destination,
+    ElementType,
+    FillTable,
+    Operation,
+    Source,
+    Table,
+    Vector,
+)
+from arch.timing import (
+    TABLE_PIPELINE_CYCLES,
+    VECTOR_PARAMETER_CYCLES,
+    VECTOR_PIPELINE_CYCLES,
+)
 from hdl.lookup import Lookup
 from hdl.vector_lanes import VectorLanes
 
@@ -42,20 +60,30 @@ def test_pipeline_length_is_that_of_the_rule() -> None:
     assert VectorLanes.CYCLES == VECTOR_PIPELINE_CYCLES
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_random_instructions_write_what_i04_says(seed: int) -> None:
-    """I-04, N-01 to N-03, B-05, B-07: values, addresses and enables of every byte, any options."""
+@pytest.mark.parametrize("config", [CONFIG, WIDE], ids=["tiny", "rectangular"])
+@pytest.mark.parametrize("seed", range(3))
+def test_random_programs_write_what_i04_says(config: Config, seed: int) -> None:
+    """I-04, I-05, I-07, N-01 to N-09, B-05 to B-08: every byte written, by any options."""
     rng = np.random.default_rng(seed)
-    memories = random_memories(rng)
-    vectors = [random_vector(rng) for _ in range(8)]
-    trace = run_filled(memories, *vectors)
-    assert trace.written == [w for vector in vectors for w in expected_bytes(vector, memories)]
-    assert len(trace.retired) == len(vectors) + 2
+    memories = random_memories(rng, config)
+    program = random_program(rng, config)
+    machine = Machine(config, memories)
+    expected = [machine.execute(instruction) for instruction in program]
+    trace = run(config, memories, program)
+    end = 0
+    for instruction, written in zip(program, expected, strict=True):
+        begin, end = end, end + len(written)
+        assert trace.written[begin:end] == written, instruction
+    assert len(trace.written) == end
+    assert len(trace.retired) == len(program)
+    assert trace.faults == []
 
 
-@pytest.mark.parametrize("element_type", list(ElementType))
-@pytest.mark.parametrize("output_buffer", [Buffer.ACTIVATION, Buffer.WEIGHT])
-def test_only_valid_lanes_are_written(element_type: ElementType, output_buffer: Buffer) -> None:
+@pytest.mark.parametrize("element_type", [ElementType.INT8, ElementType.UINT8, ElementType.INT16])
+@pytest.mark.parametrize("output_buffer", [Destination.ACTIVATION, Destination.WEIGHT])
+def test_only_valid_lanes_are_written(
+    element_type: ElementType, output_buffer: Destination
+) -> None:
     """I-04: ``last_n`` lanes of the last n tile, all of the others, in the low bytes."""
     rng = np.random.default_rng(5)
     memories = random_memories(rng)
@@ -129,52 +157,79 @@ def test_what_is_below_the_window_of_the_addition_decides(of_product: bool) -> N
         assert trace.written == expected_bytes(vector, memories)
 
 
-@pytest.mark.parametrize("kind", list(Addition))
-def test_rows_are_issued_and_written_in_the_cycles_of_the_rules(kind: Addition) -> None:
-    """T-VX-01 to T-VX-05 and section 7, with a free residual port and an instruction waiting."""
+SOURCES = {
+    "accumulators": {},
+    "table": {"addition": Addition.TABLE},
+    "residual": {"addition": Addition.INT16},
+    "buffer": {"source": Source.INT8},
+    "buffer and residual": {"source": Source.INT16, "addition": Addition.INT16},
+    "product": {"source": Source.UINT8, "operation": Operation.MULTIPLY},
+    "no parameters": {"tensor_scale": 1},
+    "no parameters, buffer and table": {
+        "tensor_scale": 1,
+        "source": Source.INT8,
+        "addition": Addition.TABLE,
+    },
+    "nothing written": {"output_buffer": Destination.NONE},
+}
+"""Ways in which the time of a row, or of an n tile, may differ (T-VX-02, T-VX-03)."""
+
+
+def timed_vector(rng: np.random.Generator, kind: str, **fields: int) -> Vector:
+    """One of SOURCES."""
+    fields = {"addition": Addition.NONE, "unary_table": 0, **SOURCES[kind], **fields}
+    place = {"source_row_stride": 8 * LANES, "scale": float_bits(0.01)}
+    return random_vector(rng, clamp_low=-99, clamp_high=99, **place, **fields)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_rows_are_issued_and_written_in_the_cycles_of_the_rules(kind: str) -> None:
+    """T-VX-01 to T-VX-05 and section 7, with free buffers and an instruction waiting."""
     rng = np.random.default_rng(7)
     memories = random_memories(rng)
-    vectors = [random_vector(rng, addition=kind, n_tiles=n) for n in (3, 1, 2)]
+    vectors = [timed_vector(rng, kind, n_tiles=n) for n in (3, 1, 2)]
     trace = run_filled(memories, *vectors)
-    rows, starts, ends = [], [], []
+    rows, working, starts, ends = [], [], [], []
     start = begin = trace.retired[len(TABLES) - 1] + 1
     for vector in vectors:
         starts.append(start)
-        rows += row_cycles(vector, start)
+        expected = schedule(vector, start)
+        rows += expected.rows
+        working += expected.working
         ends.append(rows[-1] + VECTOR_PIPELINE_CYCLES)
         start = ends[-1] + 1
     assert trace.issued[len(TABLES) :] == starts
     assert trace.retired[len(TABLES) :] == ends
     assert trace.rows == rows
-    assert [cycle for cycle in trace.working if cycle >= begin] == rows
-    assert trace.writes == [cycle + VECTOR_PIPELINE_CYCLES for cycle in rows]
+    assert [cycle for cycle in trace.working if cycle >= begin] == working
+    written = "output_buffer" not in SOURCES[kind]
+    assert trace.writes == [cycle + VECTOR_PIPELINE_CYCLES for cycle in rows] * written
+    assert trace.accumulator_reads == ([] if "source" in SOURCES[kind] else rows)
     assert trace.wait_port == []
     assert trace.in_flight == [c for c in range(ends[-1] + 1) if c not in trace.issued]
     assert trace.faults == []
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_denied_residual_read_holds_its_row(seed: int) -> None:
+@pytest.mark.parametrize("kind", ["table", "residual", "buffer", "buffer and residual", "product"])
+def test_a_denied_read_holds_its_row(kind: str) -> None:
     """T-VX-03 and B-04: the row waits, nothing is lost, and the ledger says ``wait_port``."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(list(SOURCES).index(kind))
     memories = random_memories(rng)
-    vector = random_vector(rng, addition=[Addition.TABLE, Addition.INT16][seed % 2], rows=9)
+    vector = timed_vector(rng, kind, rows=9)
     granted = rng.random(2000) < 0.4
-    trace = run_filled(memories, vector, ready=lambda cycle: bool(granted[cycle]))
-    assert trace.written == expected_bytes(vector, memories)
 
-    start = trace.issued[-1]
-    rows, denied, cycle = [], [], start
-    for row in range(vector.n_tiles * vector.rows):
-        cycle += 1 + (VECTOR_PARAMETER_CYCLES if row % vector.rows == 0 else 0)
-        while not granted[cycle]:
-            denied.append(cycle)
-            cycle += 1
-        rows.append(cycle)
-    assert trace.rows == rows
-    assert trace.wait_port == denied
-    assert trace.writes == [cycle + VECTOR_PIPELINE_CYCLES for cycle in rows]
-    assert trace.retired[-1] == rows[-1] + VECTOR_PIPELINE_CYCLES
+    def ready(cycle: int) -> bool:
+        return bool(granted[cycle])
+
+    trace = run_filled(memories, vector, ready=ready)
+    assert trace.written == expected_bytes(vector, memories)
+    expected = schedule(vector, trace.issued[-1], ready)
+    assert expected.denied
+    assert trace.rows == expected.rows
+    assert trace.wait_port == expected.denied
+    assert [cycle for cycle in trace.working if cycle > trace.issued[-1]] == expected.working
+    assert trace.writes == [cycle + VECTOR_PIPELINE_CYCLES for cycle in trace.rows]
+    assert trace.retired[-1] == trace.rows[-1] + VECTOR_PIPELINE_CYCLES
 
 
 def test_a_residual_read_asks_for_the_bytes_of_valid_lanes() -> None:
@@ -185,10 +240,26 @@ def test_a_residual_read_asks_for_the_bytes_of_valid_lanes() -> None:
         vector = random_vector(rng, addition=kind, rows=1, n_tiles=2, last_n=3)
         trace = run_filled(memories, vector)
         address = vector.residual_address
-        assert trace.residual_reads == [
+        assert trace.buffer_reads == [
             (address, LANES * element_bytes),
             (address + LANES * element_bytes, 3 * element_bytes),
         ]
+
+
+def test_source_and_multiplier_are_read_one_after_the_other() -> None:
+    """T-VX-03, I-04: the source first; each asks for its own bytes of valid lanes."""
+    memories = random_memories(np.random.default_rng(8))
+    fields = {"source": Source.INT16, "operation": Operation.MULTIPLY, "tensor_scale": 1}
+    fields |= {"source_address": 64, "residual_address": 256, "scale": float_bits(0.001)}
+    fields |= {"source_row_stride": 16 * LANES, "residual_row_stride": 32 * LANES}
+    vector = plain(rows=2, n_tiles=2, last_n=3, **fields)
+    trace = run(CONFIG, memories, [vector])
+    assert operand_type(vector) == ElementType.INT8
+    assert trace.buffer_reads == [
+        *((64, 8), (256, 4), (64 + 64, 8), (256 + 128, 4)),
+        *((64 + 8, 6), (256 + 4, 3), (64 + 72, 6), (256 + 132, 3)),
+    ]
+    assert trace.written == expected_bytes(vector, memories)
 
 
 @pytest.mark.parametrize("table", list(Table))
@@ -207,7 +278,7 @@ def test_table_reads_a_word_a_cycle(table: Table) -> None:
 
 
 def test_each_table_keeps_what_it_holds_when_the_other_is_filled() -> None:
-    """B-07: entry by entry, through the unary table and through the addition table."""
+    """B-07: entry by entry, through the unary table and through the wide table."""
     rng = np.random.default_rng(10)
     memories = random_memories(rng)
     for order in (TABLES, TABLES[::-1]):

@@ -1,169 +1,56 @@
-"""VECTOR and TABLE at the ends of their memories: rule E-03, access by access.
+"""VECTOR, TABLE and SCALE at the ends of their memories: rule E-03, access by access.
 
 The memories of the bench fail where an access is made beyond their end.
 """
 
-import itertools
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from vector_bench import INDEX_STEP, Memories, Trace, run
-from vector_reference import (
+from vector_bench import INDEX_STEP, run
+from vector_ends import CHANNEL_BYTES, CONFIGS, VECTORS, check
+from vector_programs import (
     CONFIG,
     LANES,
-    PARAMETER_ADDRESS,
-    TABLES,
     expected_bytes,
+    float_bits,
+    plain,
     random_memories,
+    random_pass,
     random_vector,
-    row_cycles,
+)
+from vector_reference import (
+    ADDRESSES,
+    Machine,
 )
 
 from arch.config import Config
-from arch.isa import Addition, Buffer, ElementType, FillTable, Table, Vector
-from arch.timing import TABLE_PIPELINE_CYCLES, VECTOR_PARAMETER_CYCLES, VECTOR_PIPELINE_CYCLES
+from arch.isa import (
+    Addition,
+    Destination,
+    ElementType,
+    FillTable,
+    Operation,
+    RowFunction,
+    ScaleRows,
+    Source,
+    Statistic,
+    Table,
+)
+from arch.timing import (
+    SCALE_PIPELINE_CYCLES,
+    TABLE_PIPELINE_CYCLES,
+    VECTOR_SETUP_CYCLES,
+)
 
 pytestmark = pytest.mark.usefixtures("each_simulator")
 
-ADDRESSES = 1 << 24
-VECTORS = 1 << 12
-"""What ``accumulator_address`` reaches."""
-CHANNEL_BYTES = 8 * LANES
-"""Of the parameters of an n tile."""
-
-ODD = CONFIG.model_copy(
-    update={
-        "activation_buffer_kib": 3,
-        "weight_buffer_kib": 5,
-        "parameter_buffer_kib": 3,
-        "accumulator_kib": 3,
-    }
-)
-"""Sizes that are no powers of two: an address that lost its upper bits may fall inside."""
-CONFIGS = pytest.mark.parametrize("config", [CONFIG, ODD], ids=["tiny", "odd sizes"])
-
-
-def valid_lanes(vector: Vector) -> list[tuple[int, int, int]]:
-    """N tile, row and number of valid lanes of each row, in order."""
-    return [
-        (tile, row, vector.last_n if tile == vector.n_tiles - 1 else LANES)
-        for tile in range(vector.n_tiles)
-        for row in range(vector.rows)
-    ]
-
-
-def is_read(config: Config, vector: Vector, tile: int, row: int, lanes: int) -> bool:
-    """E-03: whether accumulators and residual of a row lie in their memories."""
-    element = 2 if vector.addition == Addition.INT16 else 1
-    address = vector.residual_address + row * vector.residual_row_stride + tile * LANES * element
-    inside = address % ADDRESSES + lanes * element <= config.activation_buffer_bytes
-    exists = vector.accumulator_address + tile * vector.rows + row < config.accumulator_depth
-    return exists and (inside or vector.addition == Addition.NONE)
-
-
-def is_written(config: Config, vector: Vector, tile: int, row: int, lanes: int) -> bool:
-    """E-03: whether the bytes of a row lie in the buffer they are written to."""
-    size = (config.activation_buffer_bytes, config.weight_buffer_bytes)[vector.output_buffer]
-    element = ElementType(vector.element_type).bytes
-    address = vector.output_address + row * vector.output_row_stride + tile * LANES * element
-    return address % ADDRESSES + lanes * element <= size
-
-
-def read_faults(config: Config, vector: Vector, start: int) -> list[int]:
-    """Cycles of the reads that are not made, by T-VX-02 and T-VX-03."""
-    cycles = []
-    for cycle, (tile, row, lanes) in zip(
-        row_cycles(vector, start), valid_lanes(vector), strict=True
-    ):
-        for word in range(2 if row == 0 else 0):
-            address = vector.parameter_address + (2 * tile + word) * 4 * LANES
-            if address % ADDRESSES + 4 * LANES > config.parameter_buffer_bytes:
-                cycles.append(cycle - VECTOR_PARAMETER_CYCLES + 1 + word)
-        if not is_read(config, vector, tile, row, lanes):
-            cycles.append(cycle)
-    return cycles
-
-
-def write_faults(config: Config, vector: Vector, start: int) -> list[int]:
-    """Cycles of the writes that are not made, by T-VX-04."""
-    rows = zip(row_cycles(vector, start), valid_lanes(vector), strict=True)
-    return [
-        cycle + VECTOR_PIPELINE_CYCLES
-        for cycle, place in rows
-        if not is_written(config, vector, *place)
-    ]
-
-
-def written_bytes(
-    config: Config, vector: Vector, memories: Memories
-) -> list[tuple[tuple[Buffer, int], int]]:
-    """I-04, without the rows that are not written."""
-    everything = iter(expected_bytes(vector, memories))
-    written = []
-    for tile, row, lanes in valid_lanes(vector):
-        count = lanes * ElementType(vector.element_type).bytes
-        of_row = list(itertools.islice(everything, count))
-        if is_written(config, vector, tile, row, lanes):
-            written += of_row
-    return [((buffer, address % ADDRESSES), value) for (buffer, address), value in written]
-
-
-def check(config: Config, vector: Vector) -> Trace:
-    """Run between two others that are exact; compare cycles, errors, and what is written."""
-    rng = np.random.default_rng(1)
-    memories = random_memories(rng, config)
-    clean = random_vector(rng, addition=Addition.NONE, unary_table=0, rows=3)
-    trace = run(config, memories, [*TABLES, clean, vector, clean])
-    start = trace.issued[3]
-    lost = read_faults(config, vector, start)
-    cycles = sorted({*lost, *write_faults(config, vector, start)})
-    assert trace.faults == [(cycle, 3 * INDEX_STEP) for cycle in cycles]
-    rows = row_cycles(vector, start)
-    assert trace.rows[3 * clean.n_tiles :][: len(rows)] == rows
-    assert trace.retired[3] == rows[-1] + VECTOR_PIPELINE_CYCLES
-
-    clean_bytes = expected_bytes(clean, memories)
-    assert trace.written[: len(clean_bytes)] == clean_bytes
-    assert trace.written[-len(clean_bytes) :] == clean_bytes
-    written = trace.written[len(clean_bytes) : -len(clean_bytes)]
-    expected = written_bytes(config, vector, enlarged(memories))
-    assert [place for place, _ in written] == [place for place, _ in expected]
-    assert lost or written == expected
-    return trace
-
-
-def enlarged(memories: Memories) -> Memories:
-    """With something at every address, so that the reference can read what is not there."""
-    vectors = np.zeros((2, 3 * VECTORS, LANES), np.int32)
-    vectors[:, : memories.accumulators.shape[1]] = memories.accumulators
-    ones = np.ones(ADDRESSES, np.uint8)
-    parameters = np.concatenate([memories.parameters, ones])
-    return Memories(vectors, parameters, np.concatenate([memories.activations, ones]))
-
-
-def plain(**fields: Any) -> Vector:
-    """Two rows and two n tiles, the last of three lanes, without an addition."""
-    values = {
-        "rows": 2,
-        "n_tiles": 2,
-        "last_n": LANES - 1,
-        "parameter_address": PARAMETER_ADDRESS,
-        "clamp_low": -100,
-        "clamp_high": 100,
-        "element_type": ElementType.INT8,
-        "output_address": 0,
-        "output_row_stride": 2 * LANES,
-    }
-    return Vector(**(values | fields))
-
 
 @CONFIGS
-@pytest.mark.parametrize("output_buffer", [Buffer.ACTIVATION, Buffer.WEIGHT])
+@pytest.mark.parametrize("output_buffer", [Destination.ACTIVATION, Destination.WEIGHT])
 @pytest.mark.parametrize("element_type", [ElementType.INT8, ElementType.INT16])
 def test_output_beyond_the_end(
-    config: Config, output_buffer: Buffer, element_type: ElementType
+    config: Config, output_buffer: Destination, element_type: ElementType
 ) -> None:
     """E-03: bytes of valid lanes count; a row that has one beyond is not written at all."""
     sizes = (config.activation_buffer_bytes, config.weight_buffer_bytes)
@@ -200,15 +87,110 @@ def test_residual_beyond_the_end(config: Config, kind: Addition) -> None:
         vector = plain(**fields, residual_address=address)
         trace = check(config, vector)
         faults.append(len(trace.faults))
-        assert len(trace.residual_reads) == 4 - beyond
+        assert len(trace.buffer_reads) == 4 - beyond
     vector = plain(**fields, residual_address=ADDRESSES - 2 * step)
     faults.append(len(check(config, vector).faults))
     assert faults == [0, 1, 2, 4, 2]
 
 
-def test_residual_address_does_not_matter_without_addition() -> None:
-    """E-03: nothing is read."""
-    assert check(CONFIG, plain(residual_address=ADDRESSES - 4)).faults == []
+SOURCE = {"source": Source.INT16, "tensor_scale": 1, "scale": 0x3F800000}
+
+
+@CONFIGS
+@pytest.mark.parametrize("operation", [Operation.DIRECT, Operation.MULTIPLY])
+def test_source_beyond_the_end(config: Config, operation: Operation) -> None:
+    """E-03: an error when the row is issued, also where its source is read before."""
+    step = 2 * LANES
+    faults = []
+    for beyond in (0, 1, 2, 4):
+        address = config.activation_buffer_bytes - (4 - beyond) * step
+        vector = plain(
+            **SOURCE, source_address=address, source_row_stride=2 * step, operation=operation
+        )
+        trace = check(config, vector)
+        faults.append(len(trace.faults))
+        assert len(trace.buffer_reads) == 4 - beyond + 4 * (operation == Operation.MULTIPLY)
+    assert faults == [0, 1, 2, 4]
+
+
+def test_both_of_a_row_beyond_the_end_are_one_error() -> None:
+    """E-03: of source and multiplier, in the row's last cycle."""
+    fields = {"operation": Operation.MULTIPLY, "n_tiles": 1, "rows": 3}
+    place = {"source_address": ADDRESSES - 64, "residual_address": ADDRESSES - 64}
+    trace = check(CONFIG, plain(**SOURCE, **fields, **place))
+    assert len(trace.faults) == 3
+    assert trace.buffer_reads == []
+
+
+def test_what_is_not_read_or_written_may_lie_anywhere() -> None:
+    """E-03: residual, source, vectors, parameters, entries and output that nobody uses."""
+    depth = CONFIG.accumulator_depth
+    unused = {"residual_address": ADDRESSES - 4, "statistic_address": depth}
+    assert check(CONFIG, plain(**unused, source_address=ADDRESSES - 4)).faults == []
+    unused |= {"accumulator_address": VECTORS - 1, "parameter_address": ADDRESSES - CHANNEL_BYTES}
+    unused |= {"output_buffer": Destination.NONE, "output_address": ADDRESSES - LANES}
+    assert check(CONFIG, plain(**unused, **SOURCE)).faults == []
+
+
+ENTRIES = {
+    "sum": {"statistic": Statistic.SUM},
+    "maximum": {"statistic": Statistic.MAXIMUM},
+    "centre": {"operation": Operation.CENTRE},
+    # Of maxima that are less than the values nothing counts.
+    "exponent": {
+        "operation": Operation.EXPONENT,
+        "element_type": ElementType.UINT8,
+        "masked": 1,
+        "mask_origin": -LANES * VECTORS,
+    },
+    "row scale": {"row_scale": 1},
+}
+
+
+@CONFIGS
+@pytest.mark.parametrize("use", ENTRIES)
+def test_entries_beyond_the_statistics_file(config: Config, use: str) -> None:
+    """E-03, B-08: of each row once more in each n tile; and no other entry is touched."""
+    depth = config.accumulator_depth
+    faults = []
+    for entry in (depth - 3, depth - 2, depth, VECTORS - 2):
+        vector = plain(**SOURCE, **ENTRIES[use], rows=3, statistic_address=entry)
+        faults.append(len(check(config, vector).faults))
+    assert faults == [0, 2, 6, 6]
+
+
+@CONFIGS
+def test_statistics_beyond_the_end_do_not_fall_on_other_entries(config: Config) -> None:
+    """E-03: what rows that are too many would have added or made is nowhere."""
+    depth = config.accumulator_depth
+    memories = random_memories(np.random.default_rng(5), config)
+    fields = {"tensor_scale": 1, "scale": float_bits(0.1), "accumulator_address": 1}
+    sums = plain(rows=depth, n_tiles=1, statistic=Statistic.SUM, **(fields | {"clamp_low": 1}))
+    scale = ScaleRows(function=RowFunction.INVERSE_SQUARE_ROOT, rows=depth, epsilon=1)
+    more = {"statistic_accumulate": 1, "statistic_address": depth - 2, "rows": 4, "n_tiles": 1}
+    more_sums = replace(sums, **more)
+    more_scales = replace(scale, statistic_address=depth - 2, rows=4, epsilon=100)
+    row_scale = fields | {"row_scale": 1, "scale": float_bits(1), "output_row_stride": LANES}
+    read = plain(rows=depth, n_tiles=1, **row_scale)
+    trace = run(config, memories, [sums, more_sums, scale, more_scales, read])
+    machine = Machine(config, memories)
+    within = [sums, replace(more_sums, rows=2), scale, replace(more_scales, rows=2), read]
+    written = machine.execute(*within)
+    assert trace.written[-depth * (LANES - 1) :] == written[-depth * (LANES - 1) :]
+
+
+@CONFIGS
+def test_scale_beyond_the_end(config: Config) -> None:
+    """E-03: entries, when they are read; it retires in its time (T-VX-07)."""
+    depth = config.accumulator_depth
+    for entry, rows, missing in ((depth - 4, 4, 0), (depth - 4, 6, 2), (VECTORS - 1, 3, 3)):
+        scale = ScaleRows(function=RowFunction.RECIPROCAL, statistic_address=entry, rows=rows)
+        memories = random_memories(np.random.default_rng(6), config)
+        trace = run(config, memories, [plain(), scale, plain()])
+        last_read = trace.issued[1] + VECTOR_SETUP_CYCLES + rows
+        faults = range(last_read - missing + 1, last_read + 1)
+        assert trace.faults == [(cycle, INDEX_STEP) for cycle in faults]
+        assert trace.retired[1] == last_read + SCALE_PIPELINE_CYCLES
 
 
 @CONFIGS
@@ -267,19 +249,22 @@ def test_random_instructions_near_the_ends(config: Config) -> None:
     """E-03, and T-VX-02 to T-VX-04 hold on."""
     rng = np.random.default_rng(31)
     faulty = 0
-    for _ in range(16):
-        vector = random_vector(rng)
+    for _ in range(20):
+        vector = random_pass(rng) if rng.integers(2) else random_vector(rng)
         element = LANES * ElementType(vector.element_type).bytes
-        output_end = (config.activation_buffer_bytes, config.weight_buffer_bytes)
+        output_end = (config.activation_buffer_bytes, config.weight_buffer_bytes, 4096)
         near = {
             "accumulator_address": config.accumulator_depth - int(rng.integers(0, 40)),
-            "parameter_address": config.parameter_buffer_bytes - 4 * LANES * int(rng.integers(9)),
+            "parameter_address": config.parameter_buffer_bytes
+            - CHANNEL_BYTES * int(rng.integers(5)),
             "residual_address": config.activation_buffer_bytes - 2 * LANES * int(rng.integers(40)),
+            "source_address": config.activation_buffer_bytes - 2 * LANES * int(rng.integers(40)),
+            "statistic_address": config.accumulator_depth - int(rng.integers(1, 16)),
             "output_address": output_end[vector.output_buffer] - element * int(rng.integers(40)),
         }
         chosen = {name: value for name, value in near.items() if rng.random() < 0.4}
         faulty += bool(check(config, replace(vector, **chosen)).faults)
-    assert 4 < faulty < 14
+    assert 5 < faulty < 18
 
 
 def test_reset_after_an_error() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from component_simulator import enabled_bytes, simulate_component
 
 from arch.config import Config
-from arch.isa import Buffer, ErrorCode, FillTable, Vector
+from arch.isa import Destination, ErrorCode, FillTable, ScaleRows, Vector
 from hdl.vector import VectorEngine
 
 INDEX_STEP = 3
@@ -49,9 +49,10 @@ class Trace:
     wait_port: list[int] = field(default_factory=list)
     in_flight: list[int] = field(default_factory=list)
     parameter_reads: list[int] = field(default_factory=list)
+    accumulator_reads: list[int] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)
-    residual_reads: list[tuple[int, int]] = field(default_factory=list)
-    written: list[tuple[tuple[Buffer, int], int]] = field(default_factory=list)
+    buffer_reads: list[tuple[int, int]] = field(default_factory=list)
+    written: list[tuple[tuple[Destination, int], int]] = field(default_factory=list)
     faults: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -63,7 +64,7 @@ def _engine(config: Config) -> VectorEngine:
 def run(
     config: Config,
     memories: Memories,
-    program: Sequence[Vector | FillTable],
+    program: Sequence[Vector | FillTable | ScaleRows],
     ready: Callable[[int], bool] = lambda cycle: True,
     offered: Callable[[int], bool] = lambda cycle: True,
     reset_in: int | None = None,
@@ -71,7 +72,7 @@ def run(
 ) -> Trace:
     """Run until the last instruction retired, or until ``limit``.
 
-    ``ready`` and ``offered`` tell in which cycles the residual port grants and an instruction is
+    ``ready`` and ``offered`` tell in which cycles the activation buffer reads and an instruction is
     there to be issued; in cycle ``reset_in`` reset is high.
     """
     dut = _engine(config)
@@ -81,7 +82,7 @@ def run(
         queue = [int.from_bytes(instruction.encode(), "little") for instruction in program]
         for cycle in range(limit):
             ctx.set(ctx.reset, cycle == reset_in)
-            ctx.set(dut.residual.ready, ready(cycle))
+            ctx.set(dut.activation_read.ready, ready(cycle))
             ctx.set(dut.issue.valid, bool(queue) and offered(cycle))
             ctx.set(dut.issue.word, queue[0] if queue else 0)
             ctx.set(dut.issue.index, INDEX_STEP * len(trace.issued))
@@ -110,6 +111,7 @@ def _observe(
         "wait_port": ctx.get(dut.status.wait_port),
         "in_flight": ctx.get(dut.status.in_flight),
         "parameter_reads": ctx.get(dut.parameters.enable),
+        "accumulator_reads": ctx.get(dut.accumulator.enable),
     }
     for name, happened in events.items():
         if happened:
@@ -118,8 +120,8 @@ def _observe(
         assert ctx.get(dut.fault.code) == ErrorCode.BUFFER_OVERRUN
         trace.faults.append((cycle, ctx.get(dut.fault.instruction)))
     for buffer, port in (
-        (Buffer.ACTIVATION, dut.activation_write),
-        (Buffer.WEIGHT, dut.weight_write),
+        (Destination.ACTIVATION, dut.activation_write),
+        (Destination.WEIGHT, dut.weight_write),
     ):
         if ctx.get(port.valid):
             trace.writes.append(cycle)
@@ -139,9 +141,9 @@ def _answers(
     if ctx.get(dut.parameters.enable):
         words = memories.parameters.reshape(-1, config.parameter_word_bytes)
         answers.append((dut.parameters, words[ctx.get(dut.parameters.address)]))
-    if ctx.get(dut.residual.valid) and ctx.get(dut.residual.ready):
-        address, count = ctx.get(dut.residual.address), ctx.get(dut.residual.count)
+    if ctx.get(dut.activation_read.valid) and ctx.get(dut.activation_read.ready):
+        address, count = ctx.get(dut.activation_read.address), ctx.get(dut.activation_read.count)
         assert address + count <= len(memories.activations)
-        trace.residual_reads.append((address, count))
-        answers.append((dut.residual, memories.activations[address : address + count]))
+        trace.buffer_reads.append((address, count))
+        answers.append((dut.activation_read, memories.activations[address : address + count]))
     return [(port, int.from_bytes(data.tobytes(), "little")) for port, data in answers]

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from arch.errors import AssayError
 from arch.isa import ElementType
-from workloads.graph import Graph, Linear, Tensor
+from workloads.graph import Graph
+from workloads.linear import Linear
+from workloads.tensor import Tensor
 
 _SHAPE = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
 _ELEMENT_LIMIT = 1 << 28

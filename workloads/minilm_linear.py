@@ -13,79 +13,80 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arch.isa import Addition, ElementType
-from workloads.graph import Graph, Linear, Residual, Tensor, UnaryTable
-from workloads.minilm import Floats, Parameters, attend, embed, gelu, load_parameters, tokenize
+from workloads.graph import Graph
+from workloads.linear import Linear, Residual, UnaryTable
+from workloads.minilm import (
+    Floats,
+    Parameters,
+    embed,
+    encoder_layer,
+    gelu,
+    load_parameters,
+    tokenize,
+)
 from workloads.quantize import Quantization, asymmetric, quantize_linear, symmetric
+from workloads.sentences import CALIBRATION_SENTENCES, SENTENCES, read_sentences
+from workloads.tensor import Tensor
 
 TOKENS = 32
-_FOLDER = Path(__file__).resolve().parent
 _SUM_MARGIN = 1.5
 """Room for outliers of other sentences than those of calibration, 16 bits being plenty."""
-
-_QUERY = "encoder.layer.0.attention.self.query"
-_FFN1 = "encoder.layer.0.intermediate.dense"
-_FFN2 = "encoder.layer.0.output.dense"
 
 
 def minilm_linear() -> tuple[Graph, dict[str, NDArray[np.generic]]]:
     """Graph, and inputs of the first ``TOKENS`` tokens of ``sentences.txt``."""
     parameters = load_parameters()
-    calibration = float_activations(parameters, "calibration_sentences.txt")
+    calibration = float_activations(parameters, CALIBRATION_SENTENCES)
     codes = {
         name: asymmetric(calibration[name], ElementType.INT8)
-        for name in ("hidden", "query", "attended", "expanded", "activated")
+        for name in ("hidden", "query", "norm1", "expanded", "ffn1")
     }
-    codes["sum"] = symmetric(calibration["sum"], ElementType.INT16, _SUM_MARGIN)
+    codes["ffn2"] = symmetric(calibration["ffn2"], ElementType.INT16, _SUM_MARGIN)
     graph = _graph(parameters, codes)
-    values = float_activations(parameters, "sentences.txt")
+    values = float_activations(parameters, SENTENCES)
     inputs: dict[str, NDArray[np.generic]] = {
         "hidden": codes["hidden"].quantize(values["hidden"][:TOKENS]),
-        "attended": codes["attended"].quantize(values["attended"][:TOKENS]),
-        "residual": codes["sum"].quantize(values["attended"][:TOKENS]),
+        "attended": codes["norm1"].quantize(values["norm1"][:TOKENS]),
+        "residual": codes["ffn2"].quantize(values["norm1"][:TOKENS]),
     }
     return graph, inputs
 
 
-def float_activations(parameters: Parameters, file_name: str) -> dict[str, Floats]:
+def float_activations(parameters: Parameters, path: Path) -> dict[str, Floats]:
     """Float32 activations [tokens, channels] of all sentences of a file, one after the other."""
-    sentences = (_FOLDER / file_name).read_text(encoding="utf-8").splitlines()
-    hidden = [embed(parameters, tokens) for tokens in tokenize(sentences)]
-    attended = np.concatenate([attend(parameters, x) for x in hidden])
-    expanded = parameters.linear(_FFN1, attended)
-    activated = gelu(expanded)
-    return {
-        "hidden": np.concatenate(hidden),
-        "query": parameters.linear(_QUERY, np.concatenate(hidden)),
-        "attended": attended,
-        "expanded": expanded,
-        "activated": activated,
-        "sum": parameters.linear(_FFN2, activated) + attended,
-    }
+    values: dict[str, Floats] = {}
+
+    def observe(name: str, x: Floats) -> None:
+        values[name.removeprefix("0.")] = x
+
+    sequences = tokenize(read_sentences(path))
+    values["hidden"] = embed(parameters, sequences)
+    lengths = [len(tokens) for tokens in sequences]
+    encoder_layer(parameters, 0, values["hidden"], lengths, observe)
+    return values
 
 
 def _graph(parameters: Parameters, codes: dict[str, Quantization]) -> Graph:
-    width, inner = parameters.values[_FFN2 + ".weight"].shape
+    width, inner = parameters.of("0.ffn2")[0].shape
     hidden = Tensor("hidden", TOKENS, width, ElementType.INT8)
     attended = Tensor("attended", TOKENS, width, ElementType.INT8)
     residual = Tensor("residual", TOKENS, width, ElementType.INT16)
-    query = _linear("query", _QUERY, parameters, hidden, codes["hidden"], codes["query"])
+    query = _linear("query", parameters, hidden, codes["hidden"], codes["query"])
     ffn1 = _linear(
         "ffn1",
-        _FFN1,
         parameters,
         attended,
-        codes["attended"],
+        codes["norm1"],
         codes["expanded"],
         output=Tensor("activated", TOKENS, inner, ElementType.INT8),
-        table=_gelu_table(codes["expanded"], codes["activated"]),
+        table=_gelu_table(codes["expanded"], codes["ffn1"]),
     )
     ffn2 = _linear(
         "ffn2",
-        _FFN2,
         parameters,
         ffn1.output,
-        codes["activated"],
-        codes["sum"],
+        codes["ffn1"],
+        codes["ffn2"],
         output=Tensor("sum", TOKENS, width, ElementType.INT16),
         residual=Residual(residual, Addition.INT16),
     )
@@ -99,7 +100,6 @@ def _graph(parameters: Parameters, codes: dict[str, Quantization]) -> Graph:
 
 def _linear(
     name: str,
-    key: str,
     parameters: Parameters,
     source: Tensor,
     source_codes: Quantization,
@@ -109,7 +109,7 @@ def _linear(
     table: UnaryTable | None = None,
     residual: Residual | None = None,
 ) -> Linear:
-    weight, bias = (parameters.values[f"{key}.{part}"] for part in ("weight", "bias"))
+    weight, bias = parameters.of(f"0.{name}")
     quantized = quantize_linear(weight, bias, source_codes, target_codes)
     return Linear(
         name=name,

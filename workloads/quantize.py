@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arch.isa import ElementType
-from workloads.graph import DTYPES
+from workloads.tensor import DTYPES
 
 Floats = NDArray[np.float32]
 

@@ -14,18 +14,19 @@ from dataclasses import dataclass
 from arch import timing
 from arch.config import Config
 from arch.errors import AssayError
+from arch.image import Image, Section
 from arch.isa import End, Engine, Instruction
 from flow.correlate.measure import Measurement, compile_point
 from flow.correlate.parting import FRONT_END, Retired
 from flow.correlate.schema import Cause
-from model import dma, frontend, matrix, store, vector
+from model import dma, frontend, load, matrix, store, vector
 from model.timeline import Prediction, predict_program
 
 REACH = 8
 """How far from its value a number is tried."""
 MOST_RUNS = 6
 """Runs on which a cause must hold, at most."""
-_MODULES = (frontend, dma, matrix, vector, store)
+_MODULES = (frontend, dma, load, matrix, vector, store)
 """Where the timeline takes its constants from."""
 
 
@@ -57,8 +58,11 @@ _NUMBERS = (
     _Number("STORE_READ_TO_WRITE_CYCLES", "STORE", ("T-ST-04",)),
     _Number("MATRIX_PIPELINE_CYCLES", "MATRIX", ("T-MX-05",)),
     _Number("VECTOR_PARAMETER_CYCLES", "VECTOR", ("T-VX-02",)),
+    _Number("VECTOR_SETUP_CYCLES", "VECTOR", ("T-VX-02", "T-VX-07")),
     _Number("VECTOR_PIPELINE_CYCLES", "VECTOR", ("T-VX-04",)),
     _Number("TABLE_PIPELINE_CYCLES", "VECTOR", ("T-VX-06",)),
+    _Number("SCALE_PIPELINE_CYCLES", "VECTOR", ("T-VX-07",)),
+    _Number("GATHER_CYCLES", "LOAD", ("T-LD-07",)),
     _Number("dram_latency_cycles", "reference memory", ("T-DRAM-03", "T-DRAM-05")),
     _Number("dram_bytes_per_cycle", "reference memory", ("T-DRAM-02", "T-DRAM-03", "T-DRAM-04")),
     _Number("PREFETCH_INSTRUCTIONS", FRONT_END, ("T-FE-02",)),
@@ -78,7 +82,9 @@ class _Trial:
     number: _Number
     shift: int
 
-    def predict(self, program: Sequence[Instruction], config: Config) -> Prediction | None:
+    def predict(
+        self, program: Sequence[Instruction], config: Config, sections: Sequence[Section]
+    ) -> Prediction | None:
         """What the changed model predicts; None where it cannot run the program."""
         name = self.number.name
         value = self.number.in_model(config) + self.shift
@@ -89,9 +95,9 @@ class _Trial:
                 changed = config.model_copy(update={name: value})
                 if changed.dram_bytes_per_cycle > changed.axi_bytes:
                     return None
-                return predict_program(program, changed)
+                return predict_program(program, changed, sections)
             with _moved(name, value):
-                return predict_program(program, config)
+                return predict_program(program, config, sections)
         except AssayError:
             return None
 
@@ -103,12 +109,12 @@ def causes(measurements: Sequence[Measurement]) -> list[Cause]:
     """
     parted = [each for each in measurements if each.run.parting and each.run.parting.partings]
     parted.sort(key=_instructions)
-    chosen = [(each, compile_point(each.run.point).program) for each in parted[:MOST_RUNS]]
+    chosen = [(each, compile_point(each.run.point)) for each in parted[:MOST_RUNS]]
     trials = [
         _Trial(number, shift) for number in _NUMBERS for shift in range(-REACH, REACH + 1) if shift
     ]
-    for measurement, program in chosen:
-        trials = [trial for trial in trials if _explains(trial, measurement, program)]
+    for measurement, image in chosen:
+        trials = [trial for trial in trials if _explains(trial, measurement, image)]
     return [_cause(trial, [each for each, _ in chosen]) for trial in trials] if chosen else []
 
 
@@ -117,8 +123,9 @@ def _instructions(measurement: Measurement) -> int:
     return parting.instructions if parting else 0
 
 
-def _explains(trial: _Trial, measurement: Measurement, program: Sequence[Instruction]) -> bool:
+def _explains(trial: _Trial, measurement: Measurement, image: Image) -> bool:
     """Whether the changed model follows RTL: to the first parting, then to the end."""
+    program, sections = image.program, image.sections
     parting, config = measurement.run.parting, measurement.run.point.loaded
     assert parting is not None
     until = max(parting.predicted, parting.measured or 0)
@@ -126,10 +133,10 @@ def _explains(trial: _Trial, measurement: Measurement, program: Sequence[Instruc
     # What is queued and prefetched behind the last one that has started can still disturb it.
     behind = len(Engine) * config.queue_depth + 2 * timing.PREFETCH_INSTRUCTIONS
     beginning = [*program[: begun + 1 + behind], End()]
-    early = trial.predict(min(beginning, program, key=len), config)
+    early = trial.predict(min(beginning, program, key=len), config, sections)
     if early is None or not _follows(early, measurement.retired, until):
         return False
-    whole = trial.predict(program, config)
+    whole = trial.predict(program, config, sections)
     return whole is not None and _follows(whole, measurement.retired, whole.cycles)
 
 

@@ -17,7 +17,7 @@ _RULES = {
     "instructions": ("T-FE-03",),
     "load_instructions": ("T-SEM-02", "T-LD-06"),
     "matrix_instructions": ("T-SEM-02", "T-MX-05"),
-    "vector_instructions": ("T-SEM-02", "T-VX-05", "T-VX-06"),
+    "vector_instructions": ("T-SEM-02", "T-VX-05", "T-VX-06", "T-VX-07"),
     "store_instructions": ("T-SEM-02", "T-ST-05"),
     "macs": ("T-MX-03",),
     "mac_slots": ("T-MX-03",),

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from arch.isa import End, Engine, FillTable, Instruction, Load
+from arch.isa import End, Engine, FillTable, Instruction, Load, ScaleRows
 from flow.correlate.schema import Evidence, Parting
 from model.timeline import InstructionTiming, Prediction
 
@@ -149,6 +149,9 @@ def _conditions(timing: InstructionTiming, program: Sequence[Instruction]) -> It
     if timing.accepted:
         step = f"{engine.name} accepts from cycle {timing.accepted}, predicted"
         rules = [*_ACCEPT[engine]]
+        instruction = program[timing.index]
+        if isinstance(instruction, Load) and instruction.gather:
+            rules.insert(0, "T-LD-07")
         yield _Condition(timing.accepted, Evidence(step=step, rules=rules), engine in _TRACELESS)
     for producer in Engine:
         ready = timing.ready[producer]
@@ -185,6 +188,8 @@ def _completion(
     if timing.engine is Engine.VECTOR:
         if isinstance(instruction, FillTable):
             return [Evidence(step="table words and pipeline", rules=["T-VX-06"])]
+        if isinstance(instruction, ScaleRows):
+            return [Evidence(step="statistics of rows and pipeline", rules=["T-VX-07"])]
         rules = ["T-VX-04", "T-VX-05", "T-VX-02", "T-VX-03"]
         return [Evidence(step="parameters, rows and pipeline", rules=rules)]
     if timing.engine is Engine.MATRIX:
@@ -194,6 +199,8 @@ def _completion(
         rules = ["T-LD-04", "T-LD-06", "T-LD-03", "T-LD-01"]
         if instruction.pad_bytes:
             rules.insert(0, "T-LD-05")
+        if instruction.gather:
+            rules.insert(0, "T-LD-07")
         own = [
             Evidence(step="bursts on AR, beats and buffer writes", rules=rules),
             Evidence(step="reads of the memory", rules=[*_READ]),

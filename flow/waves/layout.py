@@ -128,9 +128,11 @@ _ENGINES: dict[Engine, tuple[Row, ...]] = {
     Engine.VECTOR: (
         Row("vector.rows.fsm_state", "sequencer", "dec"),
         Row("vector.row", "row issued"),
-        Row("vector.rows.denied", "denied by a conflict"),
-        Row("vector.rows.write_valid", "row written"),
-        Row("vector.rows.write_address", "output address"),
+        Row("vector.reads.denied", "denied by a conflict"),
+        Row("vector.activation_read.address", "source and residual address"),
+        Row("vector.writes.valid", "row written"),
+        Row("vector.writes.address", "output address"),
+        Row("vector.scale_rows.reading", "statistics read for a scale"),
         Row("counters.vector_rows", "vector_rows", "dec"),
     ),
     Engine.STORE: (

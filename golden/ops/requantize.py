@@ -1,4 +1,4 @@
-"""Requantisation of int32 accumulators by float32 scales (rule N-01), in integers."""
+"""Requantisation of int32 values by float32 scales (rules N-01, N-08), in integers."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ def requantize(acc: ArrayLike, scale: ArrayLike) -> NDArray[np.int64]:
     acc
         int32 values, the bias included.
     scale
-        float32, positive and normal, broadcast against ``acc``.
+        float32, positive and normal or 0, broadcast against ``acc``.
 
     Returns
     -------
     int64; equal to ``rint(float32(acc) * scale)`` in float32 up to ``SATURATED``, beyond which the
-    result is ``+-SATURATED``. The zero point is not added.
+    result is ``+-SATURATED``. The zero point is not added. A scale of 0 has the exponent field 0,
+    so that step 4 shifts every bit out: the result is 0.
     """
     value = np.asarray(acc).astype(np.int64)
     bits = np.asarray(scale, np.float32).view(np.uint32).astype(np.int64)
@@ -54,6 +55,36 @@ def requantize(acc: ArrayLike, scale: ArrayLike) -> NDArray[np.int64]:
     up = np.clip(power, 0, SIGNIFICAND_BITS + 1)
     result = np.minimum(shift_half_even(product, down) << up, SATURATED)
     return np.asarray(np.where(value < 0, -result, result), np.int64)
+
+
+def row_scale(scale: ArrayLike, of_row: ArrayLike) -> NDArray[np.float32]:
+    """``float32(scale * of_row)``, rounded half to even: one scale for each row (N-08).
+
+    The product of two 24-bit significands has 48 bits, so this is one rounding, of relative error
+    at most 2^-24.
+
+    Parameters
+    ----------
+    scale
+        float32, positive and normal.
+    of_row
+        float32, positive and normal or 0, broadcast against ``scale``.
+
+    Raises
+    ------
+    ValueError
+        A product of two normal numbers is not normal.
+    """
+    scale, of_row = np.asarray(scale, np.float32), np.asarray(of_row, np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        product = np.asarray(scale * of_row, np.float32)
+    bad = ~is_valid_scale(product) & (of_row != 0)
+    if bad.any():
+        raise ValueError(
+            f"the product {product[bad][0]} of a scale and that of its row is not normal: choose "
+            "scales nearer to 1"
+        )
+    return product
 
 
 def add_zero_point(q: ArrayLike, zero_point: int, low: int, high: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Rounding half to even in integers, and sums of floats that round only once."""
+"""Rounding half to even in integers (N-09), and sums of floats that round only once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ SIGNIFICAND_BITS = 24
 
 
 def shift_half_even(value: NDArray[np.int64], shift: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Divide by ``2 ** shift``, rounding half to even.
+    """Divide by ``2 ** shift``, rounding half to even (N-09); exact, whatever the sign.
+
+    ``>>`` rounds down and leaves a rest of 0 up to ``2 ** shift``, for negative values too.
 
     Parameters
     ----------
     value
-        int64, 0 up to 2^62.
+        int64, up to 2^62 in magnitude.
     shift
         int64, 0 to 62.
     """

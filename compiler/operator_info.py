@@ -1,0 +1,42 @@
+"""What the hardware has to do for an operator, for the debug section of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from arch.image import OperatorInfo
+from arch.isa import Load, Store, Vector
+from compiler.step import Step
+from workloads.operators import Operator
+
+
+def operator_info(operator: Operator, steps: Sequence[Step]) -> OperatorInfo:
+    """Of one operator and its steps."""
+    instructions = [step.instruction for step in steps]
+    loads = [i for i in instructions if isinstance(i, Load)]
+    gathered = sum(i.run_bytes * i.runs for i in loads if i.gather)
+    return OperatorInfo(
+        name=operator.name,
+        kind=operator.kind,
+        macs=operator.macs,
+        read_bytes=gathered + _distinct_bytes([i for i in loads if not i.gather]),
+        write_bytes=_distinct_bytes([i for i in instructions if isinstance(i, Store)]),
+        vector_rows=sum(i.n_tiles * i.rows for i in instructions if isinstance(i, Vector)),
+        outputs=tuple(tensor.name for tensor in operator.outputs),
+    )
+
+
+def _distinct_bytes(transfers: Sequence[Load] | Sequence[Store]) -> int:
+    """Bytes of DRAM that transfers of one plane touch, each counted once."""
+    if not transfers:
+        return 0
+    starts = np.concatenate(
+        [i.dram_address + i.run_dram_stride * np.arange(i.runs, dtype=np.int64) for i in transfers]
+    )
+    ends = starts + np.repeat([i.run_bytes for i in transfers], [i.runs for i in transfers])
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], ends[order]
+    covered = np.concatenate([starts[:1], np.maximum.accumulate(ends)[:-1]])
+    return int(np.maximum(ends - np.maximum(starts, covered), 0).sum())

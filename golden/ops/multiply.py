@@ -1,0 +1,41 @@
+"""Product of two tensors, element by element."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arch.isa import ElementType
+from golden.ops.quantize import DTYPES
+from golden.ops.requantize import add_zero_point, requantize
+
+
+def multiply(
+    left: NDArray[np.integer],
+    left_zero: int,
+    right: NDArray[np.integer],
+    right_zero: int,
+    scale: float,
+    y_zero: int,
+    element_type: ElementType,
+) -> NDArray[np.integer]:
+    """``clamp(requantize((left - left_zero) * (right - right_zero), scale) + y_zero)``.
+
+    The product is exact: 31 bits hold that of two int16.
+
+    Parameters
+    ----------
+    left, right
+        int8, uint8 or int16 of one shape.
+    left_zero, right_zero
+        In the range of the type; 0 for int16.
+    scale
+        float32, positive and normal: the product of both scales over that of the result.
+    y_zero, element_type
+        Zero point and type of the result.
+    """
+    product = (left.astype(np.int64) - left_zero) * (right.astype(np.int64) - right_zero)
+    codes = requantize(product, scale)
+    return add_zero_point(codes, y_zero, element_type.low, element_type.high).astype(
+        DTYPES[element_type]
+    )
