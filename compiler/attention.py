@@ -1,4 +1,4 @@
-"""Attention to steps; :mod:`compiler.attention_blocks` says in which order."""
+"""Attention to steps (N-05, N-08); :mod:`compiler.attention_blocks` says in which order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from arch.isa import ElementType, Matrix, Operation, RowFunction, ScaleRows, Statistic, Vector
-from compiler.attention_blocks import BLOCKS_ALIVE, Block, plan
+from compiler.attention_blocks import REACH, Block, plan
 from compiler.emitter import Emitter, Operand
 from compiler.step import Region
 from compiler.vector_fields import NOWHERE, Fields, clamped, into, lanes, tensor_scale
@@ -50,7 +50,7 @@ class _AttentionLowering:
         self._plan = plan(operator, config, emitter.scratch_bytes)
         self._first_half = emitter.half
         self._first_entry, self._entries, _ = emitter.statistics(
-            operator.name, BLOCKS_ALIVE * self._plan.most_rows
+            operator.name, 2 * self._plan.most_rows
         )
 
     def run(self) -> None:
@@ -64,7 +64,7 @@ class _AttentionLowering:
             "requantize": self._requantize,
         }
         blocks = self._plan.blocks
-        for first in range(0, len(blocks) + BLOCKS_ALIVE, 2):
+        for first in range(0, len(blocks) + REACH, 2):
             for action, offset in chain.from_iterable(self._plan.turns):
                 if 0 <= first + offset < len(blocks):
                     actions[action](blocks[first + offset])
@@ -231,7 +231,7 @@ class _AttentionLowering:
 
     def _entry(self, block: Block) -> int:
         """First entry of the statistics."""
-        return self._first_entry + block.index % BLOCKS_ALIVE * self._plan.most_rows
+        return self._first_entry + (block.index & 1) * self._plan.most_rows
 
     def _half(self, block: Block) -> int:
         return self._first_half ^ (block.index & 1)

@@ -37,8 +37,8 @@ FULL_HALVES: Turns = (
 )
 """The same where scores fill a half: values take their place."""
 
-BLOCKS_ALIVE = 4
-"""Blocks between `maximum` and `requantize` at most: each has its entries of the statistics."""
+REACH = 3
+"""Blocks that a phase goes back at most."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Block:
     Attributes
     ----------
     index
-        Its number; the last bit chooses its half.
+        Its number; the last bit chooses its half, and what else it has beside the other half's.
     rows
         Of the query tensor.
     heads
@@ -119,7 +119,7 @@ def plan(operator: Attention, config: Config, scratch_bytes: int) -> Plan:
     useful = max(each.query_count for each in operator.segments)
     most = min(
         max(useful, operator.heads // operator.kv_heads),
-        depth // BLOCKS_ALIVE,
+        depth // 2,
         scratch_bytes // (2 * row_bytes),
     )
     shared, full = depth // (key_tiles + head_tiles), depth // max(key_tiles, head_tiles)

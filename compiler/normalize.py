@@ -1,4 +1,4 @@
-"""Normalisation to steps: statistics of the rows, their scale, and a pass for each output."""
+"""Normalisation to steps: sums of the rows, their scale (I-07), a pass for each output (N-08)."""
 
 from __future__ import annotations
 

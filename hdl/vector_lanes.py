@@ -135,9 +135,9 @@ class VectorLanes(wiring.Component):
 
     def _scale(self, m, options, at):
         """Up to ``CODE``."""
-        m.submodules.parameters = parameters = LaneParameters(lanes=self.lanes)
+        m.submodules.lane_parameters = parameters = LaneParameters(lanes=self.lanes)
         m.submodules.value = value = LaneValue(lanes=self.lanes)
-        m.submodules.row_scale = row_scale = RowScale(lanes=self.lanes)
+        m.submodules.lane_scale = row_scale = RowScale(lanes=self.lanes)
         m.submodules.requantize = requantize = Requantize(lanes=self.lanes)
         m.d.comb += [
             parameters.fields.eq(options),
@@ -201,8 +201,10 @@ class VectorLanes(wiring.Component):
                 m.d.sync += code.eq(requantize.code[lane])
             entry = unary_table.entry[lane]
             extended = Cat(entry, (entry[-1] & options.unary_signed).replicate(8)).as_signed()
-            codes.append(Mux(options.unary_table, extended, code))
+            looked_up = Signal(signed(16), name=f"looked_up_{lane}")
+            codes.append(looked_up)
             m.d.comb += [
+                looked_up.eq(Mux(options.unary_table, extended, code)),
                 unary_table.index[lane].eq(requantize.code[lane]),
                 wide_table.index[lane].eq(
                     Mux(

@@ -122,6 +122,10 @@ class Sequencer(ABC):
     def working_cycles(self) -> int:
         """Cycles of the state ``working`` of the ledger."""
 
+    def port_cycles(self) -> int:
+        """Cycles of the state ``wait_port`` of the ledger, where the model knows conflicts."""
+        return 0
+
     def enqueue(self, cycle: int, index: int, instruction: Instruction) -> None:
         """Receive an instruction dispatched in ``cycle``; it is in the queue from the next on."""
         self.indices.append(index)

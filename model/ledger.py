@@ -29,13 +29,13 @@ def ledger(engine: Sequencer, end_cycle: int, cycles: int) -> dict[str, int]:
     busy = _BUSY_STATES[engine.engine]
     waits = _wait_cycles(engine)
     in_flight = _in_flight_cycles(engine)
-    working = engine.working_cycles()
+    working, port = engine.working_cycles(), engine.port_cycles()
     last_end = engine.ends[-1] if engine.ends else -1
     done = cycles - 1 - max(end_cycle, last_end)
     return {
         "working": working,
-        **dict.fromkeys(busy[:-1], 0),
-        busy[-1]: in_flight - working,
+        **dict.fromkeys(busy[:-1], port),
+        busy[-1]: in_flight - working - port,
         **{
             f"wait_{producer.name.lower()}": waits[producer]
             for producer in Engine

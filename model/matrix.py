@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
+
 from arch.config import Config
 from arch.isa import Engine, Instruction, Matrix
 from arch.timing import MATRIX_PIPELINE_CYCLES, MATRIX_WEIGHT_BANKS
 from model.kernel import Semaphores, Sequencer
+from model.matrix_reads import MatrixReads
+from model.sub_banks import Integers
 
 
 class MatrixEngine(Sequencer):
-    """Tiles in closed form: nothing outside MATRIX delays it once an instruction is issued."""
+    """Tiles in closed form: nothing outside MATRIX delays it once an instruction is issued.
+
+    Attributes
+    ----------
+    reads
+        What it asks for in the activation buffer.
+    """
 
     def __init__(self, semaphores: Semaphores, config: Config) -> None:
         super().__init__(Engine.MATRIX, semaphores)
+        self.reads = MatrixReads(config)
         self._rows = config.rows
         self._cols = config.cols
         self._loaded = 0
@@ -33,11 +46,11 @@ class MatrixEngine(Sequencer):
         taps = instruction.ky_count * instruction.kx_count
         tiles = taps * instruction.k_tiles
         if instruction.weight_zero_row:
-            for _ in range(instruction.n_tiles):
-                self._run_tiles(1, reads + 1, rows)
-                self._run_tiles(tiles - 1, reads, rows)
+            parts = [(1, reads + 1), (tiles - 1, reads)] * instruction.n_tiles
         else:
-            self._run_tiles(instruction.n_tiles * tiles, reads, rows)
+            parts = [(instruction.n_tiles * tiles, reads)]
+        firsts = [first for part in parts for first in self._run_tiles(*part, rows)]
+        self.reads.add(instruction, np.concatenate(firsts))
         k = (instruction.k_tiles - 1) * self._rows + instruction.last_k
         n = (instruction.n_tiles - 1) * self._cols + instruction.last_n
         self._macs += rows * taps * k * n
@@ -45,8 +58,10 @@ class MatrixEngine(Sequencer):
         self._rows_issued += rows * instruction.n_tiles * tiles
         self.retire(self._streamed[-1] + MATRIX_PIPELINE_CYCLES)
 
-    def _run_tiles(self, tiles: int, reads: int, rows: int) -> None:
-        """Load and stream equal tiles; once a tile only shifts the state, all others do too.
+    def _run_tiles(self, tiles: int, reads: int, rows: int) -> Iterator[Integers]:
+        """Load and stream equal tiles; yields the cycles of their first rows.
+
+        Once a tile only shifts the state, all others do too.
 
         ``_loaded`` is the cycle of the last weight read, ``_streamed`` those of the last rows of
         as many tiles as there are banks, oldest first: reads wait for the tile two before
@@ -60,11 +75,14 @@ class MatrixEngine(Sequencer):
             self._streamed = (*self._streamed[1:], last_row)
             after = (self._loaded, *self._streamed)
             shift = after[0] - before[0]
+            first_row = last_row - rows + 1
             if all(new - old == shift for old, new in zip(before, after, strict=True)):
-                left = shift * (tiles - tile - 1)
-                self._loaded += left
-                self._streamed = tuple(cycle + left for cycle in self._streamed)
+                left = tiles - tile - 1
+                yield first_row + shift * np.arange(left + 1)
+                self._loaded += shift * left
+                self._streamed = tuple(cycle + shift * left for cycle in self._streamed)
                 return
+            yield np.array([first_row])
 
     def counters(self) -> dict[str, int]:
         return {

@@ -1,9 +1,9 @@
 """The timeline model: when every instruction of a program starts and ends, without stepping cycles.
 
-It follows section 6 of docs/architecture.md. The only thing that engines contend for is the memory
-port, so address handshakes are taken in order of time; all else is propagated, see
-:mod:`model.kernel`.
-Buffer conflicts (B-04) are assumed not to happen.
+It follows section 6 of docs/architecture.md. Engines contend for the memory port, so address
+handshakes are taken in order of time, and VECTOR waits where MATRIX reads (B-04), so its reads are
+decided in that order too; all else is propagated, see :mod:`model.kernel`.
+Other buffer conflicts (of STORE, and between writes) are assumed not to happen.
 """
 
 from __future__ import annotations
@@ -124,20 +124,20 @@ class _Machine:
         self.dram = Dram(config)
         self._load = LoadEngine(self.semaphores, self.dram, config, IndexBuffer(sections))
         self._store = StoreEngine(self.semaphores, self.dram, config)
-        self.engines: tuple[Sequencer, ...] = (
-            self._load,
-            MatrixEngine(self.semaphores, config),
-            VectorEngine(self.semaphores),
-            self._store,
-        )
+        matrix = MatrixEngine(self.semaphores, config)
+        self._vector = VectorEngine(self.semaphores, config, matrix.reads)
+        self.engines: tuple[Sequencer, ...] = (self._load, matrix, self._vector, self._store)
 
     def run(self, frontend: Frontend) -> None:
         """Take address handshakes in order of time until there are none left.
 
         In one cycle fetch goes before LOAD, which waits a cycle on AR (T-DRAM-01), and AR before AW
         (T-DRAM-02).
+        What is not known yet follows from a handshake to come, or from VECTOR's retirement, and
+        lies behind it. So the rows of MATRIX are known up to the next handshake, and reads of
+        VECTOR can be decided up to there.
         """
-        load, store = self._load, self._store
+        load, store, vector = self._load, self._store, self._vector
         settled = False
         while True:
             while not settled:
@@ -146,6 +146,10 @@ class _Machine:
                 )
             fetch_cycle, load_cycle = frontend.address_cycle, load.address_cycle
             store_cycle = store.address_cycle
+            next_cycle = min(fetch_cycle, load_cycle, store_cycle)
+            if vector.undecided_cycle <= next_cycle and vector.undecided_cycle != NEVER:
+                settled = not vector.decide(next_cycle)
+                continue
             if fetch_cycle <= load_cycle and fetch_cycle <= store_cycle:
                 if fetch_cycle == NEVER:
                     return

@@ -1,18 +1,9 @@
-"""VECTOR: one instruction at a time, in closed form."""
+"""VECTOR: one instruction at a time, in closed form but for what it reads beside MATRIX."""
 
 from __future__ import annotations
 
-from arch.isa import (
-    Addition,
-    Engine,
-    FillTable,
-    Instruction,
-    Operation,
-    ScaleRows,
-    Source,
-    Table,
-    Vector,
-)
+from arch.config import Config
+from arch.isa import Engine, FillTable, Instruction, ScaleRows, Table, Vector
 from arch.timing import (
     SCALE_PIPELINE_CYCLES,
     TABLE_PIPELINE_CYCLES,
@@ -20,14 +11,10 @@ from arch.timing import (
     VECTOR_PIPELINE_CYCLES,
     VECTOR_SETUP_CYCLES,
 )
-from model.kernel import Semaphores, Sequencer
-
-
-def row_cycles(instruction: Vector) -> int:
-    """Cycles of a row: one for each element of a lane read from the buffer, or 1 (T-VX-03)."""
-    from_buffer = instruction.source != Source.ACCUMULATOR
-    second = instruction.addition != Addition.NONE or instruction.operation == Operation.MULTIPLY
-    return max(1, from_buffer + second)
+from model.kernel import NEVER, Semaphores, Sequencer
+from model.matrix_reads import MatrixReads
+from model.sub_banks import SubBanks
+from model.vector_reads import VectorReads, row_reads
 
 
 def working_cycles(instruction: Instruction) -> int:
@@ -37,15 +24,15 @@ def working_cycles(instruction: Instruction) -> int:
     if isinstance(instruction, ScaleRows):
         return instruction.rows
     assert isinstance(instruction, Vector)
-    return instruction.n_tiles * instruction.rows * row_cycles(instruction)
+    # T-VX-03: a row takes a cycle for each element of a lane that it reads from the buffer.
+    return instruction.n_tiles * instruction.rows * max(1, len(row_reads(instruction)))
 
 
 def duration_cycles(instruction: Instruction) -> int:
-    """Cycles from issue to retirement of an instruction of VECTOR.
+    """Cycles from issue to retirement of an instruction of VECTOR that nothing holds.
 
-    What comes before the rows (T-VX-02), the rows without a gap, since the model knows no port
-    conflicts (T-VX-03), the pipeline (T-VX-04, T-VX-05); likewise a table (T-VX-06) and the
-    statistics of rows (T-VX-07).
+    What comes before the rows (T-VX-02), the rows without a gap (T-VX-03), the pipeline (T-VX-04,
+    T-VX-05); likewise a table (T-VX-06) and the statistics of rows (T-VX-07).
     """
     working = working_cycles(instruction)
     if isinstance(instruction, FillTable):
@@ -59,25 +46,63 @@ def duration_cycles(instruction: Instruction) -> int:
 
 
 class VectorEngine(Sequencer):
-    """Nothing outside VECTOR delays it once an instruction is issued."""
+    """Only reads of MATRIX delay it once an instruction is issued (B-04).
 
-    def __init__(self, semaphores: Semaphores) -> None:
+    Attributes
+    ----------
+    undecided_cycle
+        Before this cycle the last read of the instruction in flight cannot be; ``NEVER`` while none
+        is undecided.
+    """
+
+    def __init__(self, semaphores: Semaphores, config: Config, matrix: MatrixReads) -> None:
         super().__init__(Engine.VECTOR, semaphores)
+        self.undecided_cycle = NEVER
+        self._cols = config.cols
+        self._sub_banks = SubBanks(config)
+        self._matrix = matrix
+        self._reads: VectorReads | None = None
         self._rows_issued = 0
         self._working_cycles = 0
+        self._denied_cycles = 0
 
-    def accepts_from(self) -> int:
+    def accepts_from(self) -> int | None:
         """T-VX-01: nothing in flight."""
+        if len(self.ends) < len(self.starts):
+            return None
         return self.ends[-1] + 1 if self.ends else 0
 
     def begin(self, cycle: int, instruction: Instruction) -> None:
+        self._working_cycles += working_cycles(instruction)
         if isinstance(instruction, Vector):
             self._rows_issued += instruction.n_tiles * instruction.rows
-        self._working_cycles += working_cycles(instruction)
+            if row_reads(instruction):
+                self._reads = VectorReads(
+                    instruction, cycle, self._cols, self._sub_banks, self._matrix
+                )
+                self.undecided_cycle = self._reads.last_cycle
+                return
         self.retire(cycle + duration_cycles(instruction))
+
+    def decide(self, until: int) -> bool:
+        """Decide reads up to the cycle ``until``; whether the instruction retired.
+
+        MATRIX's reads up to that cycle are known.
+        """
+        assert self._reads is not None, "only what reads is undecided"
+        finished = self._reads.decide(until)
+        self.undecided_cycle = self._reads.last_cycle
+        if finished:
+            self._denied_cycles += self._reads.denied_cycles
+            self.retire(self.undecided_cycle + VECTOR_PIPELINE_CYCLES)
+            self.undecided_cycle = NEVER
+        return finished
 
     def counters(self) -> dict[str, int]:
         return {"vector_instructions": len(self.ends), "vector_rows": self._rows_issued}
 
     def working_cycles(self) -> int:
         return self._working_cycles
+
+    def port_cycles(self) -> int:
+        return self._denied_cycles

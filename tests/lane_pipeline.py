@@ -16,35 +16,35 @@ from hdl.vector_lanes import VectorLanes
 LANES = 16
 _BENCH = Path(__file__).with_name("lane_pipeline_bench.sv")
 
-ROW = np.dtype(
-    [
-        ("accumulators", "<i4", LANES),
-        ("source", "<u1", 2 * LANES),
-        ("operand", "<u1", 2 * LANES),
-        ("counts", "<u4"),
-        ("maximum", "<i4"),
-        ("row_sum", "<i4"),
-        ("row_scale", "<f4"),
-    ]
-)
-"""What a row reads."""
 OUTCOME = np.dtype(
     [("elements", "<i2", LANES), ("maximum", "<i4"), ("sum", "<i8"), ("squares", "<i8")]
 )
 """What comes of a row: its elements are the first ``LANES`` int16, or bytes."""
 
 
-def per_tile(dtype: type, value: int) -> np.ndarray:
-    return np.full((1, LANES), value, dtype)
+def row_type(lanes: int) -> np.dtype:
+    """What a row reads."""
+    return np.dtype(
+        [
+            ("accumulators", "<i4", lanes),
+            ("source", "<u1", 2 * lanes),
+            ("operand", "<u1", 2 * lanes),
+            ("counts", "<u4"),
+            ("maximum", "<i4"),
+            ("row_sum", "<i4"),
+            ("row_scale", "<f4"),
+        ]
+    )
 
 
 @dataclass(frozen=True)
 class Batch:
     """Rows that share an instruction and tables.
 
-    ``scales`` and ``biases`` are [n tiles, LANES], or [LANES] of one; every n tile has as many
-    rows. ``source`` and ``operand`` are [rows, LANES] of their types, ``counts`` bool [rows,
-    LANES], what is left out of the others 0. With ``gaps`` rows are some cycles apart.
+    ``accumulators``, ``source`` and ``operand`` are [rows, lanes] of their types, ``counts`` bool
+    [rows, lanes], ``scales`` and ``biases`` [n tiles, lanes], or [lanes] of one; every n tile has
+    as many rows. What is left out is 0, and all lanes count. With ``gaps`` rows are some cycles
+    apart.
     """
 
     instruction: Vector
@@ -55,21 +55,36 @@ class Batch:
     maximum: np.ndarray | int = 0
     row_sum: np.ndarray | int = 0
     row_scale: np.ndarray | float = 0.0
-    scales: np.ndarray = field(default_factory=lambda: per_tile(np.float32, 1))
-    biases: np.ndarray = field(default_factory=lambda: per_tile(np.int32, 0))
+    scales: np.ndarray = field(default_factory=lambda: np.ones((1, 1), np.float32))
+    biases: np.ndarray = field(default_factory=lambda: np.zeros((1, 1), np.int32))
     unary: np.ndarray = field(default_factory=lambda: np.zeros(256, np.uint8))
     wide: np.ndarray = field(default_factory=lambda: np.zeros(256, np.uint32))
     gaps: bool = False
 
     @property
-    def rows(self) -> int:
-        row = self.source if self.accumulators is None else self.accumulators
-        assert row is not None
-        return len(row)
+    def shape(self) -> tuple[int, int]:
+        """Rows and lanes."""
+        values = self.source if self.accumulators is None else self.accumulators
+        assert values is not None
+        rows, lanes = values.shape
+        return rows, lanes
 
-    def to_bytes(self) -> bytes:
-        """The layout that lane_pipeline_bench.sv reads."""
-        body = np.zeros(self.rows, ROW)
+    @property
+    def rows(self) -> int:
+        return self.shape[0]
+
+    @property
+    def tiles(self) -> int:
+        return max(len(np.atleast_2d(per_lane)) for per_lane in (self.biases, self.scales))
+
+    @property
+    def keeps(self) -> bool:
+        """Statistics."""
+        return self.instruction.statistic != Statistic.NONE
+
+    def rows_read(self) -> np.ndarray:
+        """What each row reads, ``row_type`` [rows]."""
+        body = np.zeros(self.rows, row_type(self.shape[1]))
         if self.accumulators is not None:
             body["accumulators"] = self.accumulators
         for name in ("source", "operand"):
@@ -77,21 +92,26 @@ class Batch:
             if elements is not None:
                 as_bytes = np.ascontiguousarray(elements).view(np.uint8).reshape(self.rows, -1)
                 body[name][:, : as_bytes.shape[1]] = as_bytes
-        counts = np.ones((self.rows, LANES), bool) if self.counts is None else self.counts
-        body["counts"] = counts @ (1 << np.arange(LANES))
+        counts = np.ones(self.shape, bool) if self.counts is None else self.counts
+        body["counts"] = counts @ (1 << np.arange(self.shape[1]))
         for name in ("maximum", "row_sum", "row_scale"):
             body[name] = getattr(self, name)
+        return body
 
-        biases, scales = (np.atleast_2d(per_lane) for per_lane in (self.biases, self.scales))
-        tiles = max(len(biases), len(scales))
-        channels = np.zeros((tiles, 2, LANES), np.uint32)
-        channels[:, 0] = biases.astype(np.int32).view(np.uint32)
-        channels[:, 1] = scales.astype(np.float32).view(np.uint32)
-        keeps = self.instruction.statistic != Statistic.NONE
-        header = np.array([tiles, self.rows // tiles, self.gaps, keeps], "<u4")
+    def channels(self) -> np.ndarray:
+        """Biases and the bits of scales, uint32 [n tiles, 2, lanes]."""
+        channels = np.zeros((self.tiles, 2, self.shape[1]), np.uint32)
+        channels[:, 0] = self.biases.astype(np.int32).view(np.uint32)
+        channels[:, 1] = self.scales.astype(np.float32).view(np.uint32)
+        return channels
+
+    def to_bytes(self) -> bytes:
+        """The layout that lane_pipeline_bench.sv reads."""
+        header = np.array([self.tiles, self.rows // self.tiles, self.gaps, self.keeps], "<u4")
         parts = [header.tobytes(), self.instruction.encode(), self.unary.tobytes()]
         parts.append(self.wide.tobytes())
-        for channel, rows in zip(channels, np.split(body, tiles), strict=True):
+        body = np.split(self.rows_read(), self.tiles)
+        for channel, rows in zip(self.channels(), body, strict=True):
             parts += [channel.tobytes(), rows.tobytes()]
         return b"".join(parts)
 

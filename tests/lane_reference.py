@@ -1,7 +1,7 @@
 """Rule I-04 from the value to the element, in integers and float32, for rows of lanes."""
 
 import numpy as np
-from lane_pipeline import LANES, Batch
+from lane_pipeline import Batch
 
 from arch.isa import Addition, ElementType, Operation, Source, Statistic
 
@@ -18,7 +18,7 @@ def int32(value: np.ndarray) -> np.ndarray:
 
 
 def spread(per_tile: np.ndarray, rows: int) -> np.ndarray:
-    """[rows, LANES] of what each n tile has for all its rows."""
+    """[rows, lanes] of what each n tile has for all its rows."""
     tiles = np.atleast_2d(per_tile)
     return np.repeat(tiles, rows // len(tiles), axis=0)
 
@@ -29,7 +29,7 @@ def column(per_row: np.ndarray | float) -> np.ndarray:
 
 
 def lane_values(batch: Batch) -> np.ndarray:
-    """``v``, int64 [rows, LANES]."""
+    """``v``, int64 [rows, lanes]."""
     vector = batch.instruction
     if vector.source == Source.ACCUMULATOR:
         assert batch.accumulators is not None
@@ -108,10 +108,10 @@ def codes(batch: Batch, values: np.ndarray) -> np.ndarray:
 
 
 def outcome(batch: Batch) -> dict[str, np.ndarray]:
-    """Elements [rows, LANES] and what the instruction keeps of each row."""
+    """Elements [rows, lanes] and what the instruction keeps of each row."""
     vector = batch.instruction
     element_type = ElementType(vector.element_type)
-    counts = np.ones((batch.rows, LANES), bool) if batch.counts is None else batch.counts
+    counts = np.ones(batch.shape, bool) if batch.counts is None else batch.counts
     values = lane_values(batch)
     kept = {}
     if vector.operation == Operation.EXPONENT:

@@ -49,7 +49,7 @@ def instruction(element_type: ElementType, **fields: int) -> Vector:
 
 def as_codes(results: np.ndarray, signed: bool) -> np.ndarray:
     """The low bytes: a row's ``LANES`` codes are its first bytes."""
-    codes = np.ascontiguousarray(results).view(np.int8 if signed else np.uint8)
+    codes = np.ascontiguousarray(results["elements"]).view(np.int8 if signed else np.uint8)
     return codes.reshape(len(results), -1)[:, :LANES].astype(np.int64)
 
 
@@ -126,7 +126,7 @@ def test_requantize_equals_golden_and_onnx_runtime(lanes: LanePipeline) -> None:
         Batch(
             instruction(code_type(case.signed), zero_point=case.zero_point),
             case.values,
-            case.scales,
+            scales=case.scales,
         )
         for case in cases
     ]
@@ -147,17 +147,17 @@ def test_requantize_to_int16_saturates(lanes: LanePipeline) -> None:
         zero_point = int(rng.choice([-32768, 32767, int(rng.integers(-32768, 32768))]))
         scales = np.ldexp(np.minimum(case.scales, np.float32(2.0**100)), rng.integers(0, 9))
         vector = instruction(ElementType.INT16, zero_point=zero_point)
-        batches.append(Batch(vector, case.values, scales))
+        batches.append(Batch(vector, case.values, scales=scales))
         expected.append(add_zero_point(requantize(case.values, scales), zero_point, -32768, 32767))
     for batch, results, golden in zip(batches, lanes.run(batches), expected, strict=True):
-        check("RTL and golden", batch, results.astype(np.int64), golden)
+        check("RTL and golden", batch, results["elements"].astype(np.int64), golden)
 
 
 def addition_batch(a: np.ndarray, b: np.ndarray, scale_bits: int, table: np.ndarray) -> Batch:
     """``a`` as accumulators, requantised by 1 to themselves."""
     options = {"addition": Addition.TABLE, "addition_scale": scale_bits}
     vector = instruction(code_type(a.dtype == np.int8), **options)
-    return Batch(vector, a.astype(np.int32), residual=b, addition=table)
+    return Batch(vector, a.astype(np.int32), operand=b, wide=table)
 
 
 def golden_add(a: np.ndarray, b: np.ndarray, scale_bits: int, table: np.ndarray) -> np.ndarray:

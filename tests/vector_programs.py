@@ -32,7 +32,7 @@ ADDITION_ADDRESS = 512
 PARAMETER_ADDRESS = 2048
 ENTRIES = 24
 """Of the statistics file that random instructions use."""
-ROW_SCALE_BITS = 16
+ROW_SCALE_BITS = 19
 """About what the scales of rows divide by."""
 
 TABLES = (
@@ -138,13 +138,13 @@ def random_pass(rng: np.random.Generator, config: Config = CONFIG) -> Vector:
         value_bits += 8 * kind.bytes
     fields |= _scales(rng, operation, value_bits) | _statistics(rng, operation)
     vector = replace(vector, **fields)
-    return replace(vector, **_behind(rng, vector))
+    return replace(vector, **_behind(rng, config, vector))
 
 
 def _scales(rng: np.random.Generator, operation: Operation, value_bits: int) -> dict[str, int]:
     """The scale of all channels brings ``v`` into the range of int16, often of int8."""
     row_scale = int(rng.integers(2))
-    fields = {"row_scale": row_scale, "tensor_scale": int(rng.integers(2))}
+    fields = {"row_scale": row_scale, "tensor_scale": int(rng.integers(4) > 0)}
     fields["bias_after"] = int(rng.integers(2))
     if operation == Operation.CENTRE:
         count_bits = int(rng.integers(4, 17))
@@ -164,22 +164,23 @@ def _statistics(rng: np.random.Generator, operation: Operation) -> dict[str, int
         "statistic": int(rng.choice(kinds)),
         "statistic_accumulate": int(rng.integers(2)),
         "statistic_address": int(rng.integers(ENTRIES - 9)),
-        "masked": int(rng.integers(2)),
-        "mask_origin": int(rng.integers(-10, 14)),
+        "masked": int(rng.integers(3) == 0),
+        "mask_origin": int(rng.integers(-6, 20)),
     }
 
 
-def _behind(rng: np.random.Generator, vector: Vector) -> dict[str, int]:
-    """What becomes of ``r``: interpolation, shift and output."""
-    fields = {}
-    byte_codes = vector.unary_table or vector.addition == Addition.TABLE
-    if not byte_codes and rng.integers(2):
-        fields |= {"interpolate": 1, "clamp_low": -32768 + int(rng.integers(20))}
-        fields |= {"clamp_high": 32767 - int(rng.integers(20))}
+def _behind(rng: np.random.Generator, config: Config, vector: Vector) -> dict[str, int]:
+    """What becomes of the codes: interpolation, shift and output, mostly in the output's range."""
+    byte_codes = vector.clamp_high < 256
+    fields = {"output_buffer": int(rng.choice([0, 0, 1, 1, Destination.NONE]))}
+    if not byte_codes:
+        kind = ElementType(int(rng.choice([0, 1, 2, 2, 2])))
+        fields |= {"interpolate": int(rng.integers(2)), "element_type": kind}
+        fields |= _place(rng, config, "output", vector.n_tiles, kind.bytes)
+        vector = replace(vector, element_type=kind)
     if vector.element_type != ElementType.INT16:
         fields["output_zero_point"] = int(rng.integers(-128, 256))
-    fields["output_shift"] = int(rng.integers(16)) if rng.integers(2) else 0
-    fields["output_buffer"] = int(rng.integers(len(Destination)))
+        fields["output_shift"] = int(rng.integers(3) if byte_codes else rng.integers(5, 16))
     return fields
 
 

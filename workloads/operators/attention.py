@@ -108,12 +108,15 @@ class Attention:
 
     @property
     def macs(self) -> int:
-        return (
-            2
-            * self.heads
-            * self.head_size
-            * sum(segment.query_count * segment.key_count for segment in self.segments)
-        )
+        """Of the keys that count."""
+        pairs = sum(self._counting_pairs(segment) for segment in self.segments)
+        return 2 * self.heads * self.head_size * pairs
+
+    def _counting_pairs(self, segment: Segment) -> int:
+        queries, keys = segment.query_count, segment.key_count
+        if not self.causal:
+            return queries * keys
+        return sum(max(0, keys - later) for later in range(queries))
 
     def _check_heads(self) -> None:
         check_range(self.name, "head_size", self.head_size, 1, _TERM_LIMIT)
