@@ -23,8 +23,8 @@ setup: $(READY) ## make .venv, and install what the machine lacks where permitte
 $(READY): requirements.lock requirements-models.lock pyproject.toml scripts/setup.sh
 	@scripts/setup.sh
 
-run: $(READY) ## real MiniLM weights through RTL: bit-exact, every counter against the model
-	$(ASSAY) run minilm_linear --config base
+run: $(READY) ## sentences through all of MiniLM in RTL: bit-exact, every counter against the model
+	$(ASSAY) run minilm:16x4 --config base
 
 test: $(READY) ## every test, on two processes
 	$(PYTHON) -m pytest -n 2

@@ -37,7 +37,7 @@ from arch.errors import AssayError
 from arch.isa import INSTRUCTION_BYTES, Instruction, decode_program
 
 MAGIC = b"ASSAYIMG"
-VERSION = 1
+VERSION = 2
 PROGRAM_ALIGNMENT_BYTES = 256
 
 _HEADER = struct.Struct("<8sIIQQII")

@@ -125,7 +125,9 @@ def run_command(
     if sentences is not None:
         again += ["--sentences", str(sentences)]
     if program.workload is not None and program.workload.similarities is not None:
-        report.print_similarities(program.workload.similarities(finished.outputs), report.console())
+        report.print_similarities(
+            program.workload.similarities(finished.outputs), finished.result, report.console()
+        )
     report.print_result(finished.result, report.console(), shlex.join(again))
     if recording is not None:
         last.tell(recording.folder, finished.divergence, typer.echo)

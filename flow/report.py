@@ -51,8 +51,8 @@ def print_result(result: Result, to: Console, again: str) -> None:
         to.print(f"[red]FAIL[/red] {compared}; again with: {again}")
 
 
-def print_similarities(similarities: Similarities, to: Console) -> None:
-    """The sentences, and how alike each two of them are by RTL and by float32."""
+def print_similarities(similarities: Similarities, result: Result, to: Console) -> None:
+    """The sentences, how alike each two of them are by RTL and by float32, and what each cost."""
     table = Table("", "sentence", title="Sentences", width=WIDTH)
     for number, sentence in enumerate(similarities.sentences, start=1):
         table.add_row(str(number), Text(sentence))
@@ -78,6 +78,11 @@ def print_similarities(similarities: Similarities, to: Console) -> None:
     words += [] if correlation is None else [f"rank correlation of all pairs {correlation:.4f}"]
     if words:
         to.print("; ".join(words))
+    count, predicted = len(similarities.sentences), result.predicted.timeline.cycles
+    to.print(
+        f"{count} sequences: {result.cycles / count:,.0f} cycles each, "
+        f"{predicted / count:,.0f} predicted"
+    )
 
 
 def print_prediction(predicted: Predicted, to: Console) -> None:

@@ -21,7 +21,7 @@ class Lookup(wiring.Component):
     ----------
     lanes : int
     entry_bits : int
-        8 (the unary table) or 32 (the addition table).
+        8 (the unary table) or 32 (the wide table).
 
     Members
     -------

@@ -1,12 +1,13 @@
 """The lanes of the vector unit: what happens to a row between its reads and its write."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from arch.isa import Addition, Opcode, Operation, Statistic, Table
 from hdl.addition import AddResidual
 from hdl.exponential import Exponential
+from hdl.gated import gated
 from hdl.instruction import instruction_layout
 from hdl.interpolation import Interpolate
 from hdl.lane_parameters import LaneParameters
@@ -200,11 +201,15 @@ class VectorLanes(wiring.Component):
             with m.If(at[CODE]):
                 m.d.sync += code.eq(requantize.code[lane])
             entry = unary_table.entry[lane]
-            extended = Cat(entry, (entry[-1] & options.unary_signed).replicate(8)).as_signed()
-            looked_up = Signal(signed(16), name=f"looked_up_{lane}")
+            # The sum makes the extension an operator, which simulators do in a machine word.
+            extended = Mux(options.unary_signed, entry.as_signed() + Const(0, signed(16)), entry)
+            looked_up = gated(signed(16), name=f"looked_up_{lane}")
             codes.append(looked_up)
+            with m.If(at[LOOKED_UP] & options.unary_table):
+                m.d.comb += looked_up.eq(extended)
+            with m.Elif(at[LOOKED_UP]):
+                m.d.comb += looked_up.eq(code)
             m.d.comb += [
-                looked_up.eq(Mux(options.unary_table, extended, code)),
                 unary_table.index[lane].eq(requantize.code[lane]),
                 wide_table.index[lane].eq(
                     Mux(

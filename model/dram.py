@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from arch.config import Config
+from model.kernel import NEVER
 
 
 class ReadBurst(NamedTuple):
@@ -24,28 +27,55 @@ class Dram:
     """Server and R channel of the reference memory.
 
     Bursts must be presented in order of acceptance: by cycle, a read before a write in the same
-    cycle (T-DRAM-02).
+    cycle (T-DRAM-02). When a burst is served is not known before the one ahead of it is through,
+    and that one may be a write that waits for its data.
     """
 
     def __init__(self, config: Config) -> None:
         self._axi_bytes = config.axi_bytes
         self._rate = config.dram_bytes_per_cycle
         self._latency = config.dram_latency_cycles
+        self._waiting: deque[tuple[int, int, Callable[[int], bool]]] = deque()
         self._accepted = 0
         self._free = 0
+        self._writing = False
         self._channel_free = 0
 
     def offset(self, beat: int) -> int:
         """Cycles from the first to the given beat of a burst (T-DRAM-03, T-DRAM-04)."""
         return beat * self._axi_bytes // self._rate
 
-    def read(self, cycle: int, beats: int, taken_from: int = 0) -> ReadBurst:
-        """Accept a read burst in ``cycle``; its receiver takes beats from ``taken_from`` on.
+    def accept(self, cycle: int, beats: int, begin: Callable[[int], bool]) -> None:
+        """Accept a burst when it is presented, in ``cycle`` (T-DRAM-01).
+
+        ``begin`` gets the cycle from which it is served on; whether anything follows from that
+        outside the engine, it returns.
+        """
+        assert cycle >= self._accepted, "bursts are accepted in order of time"
+        self._accepted = cycle
+        self._waiting.append((cycle, beats, begin))
+
+    @property
+    def serve_cycle(self) -> int:
+        """From which cycle on the next burst is served (T-DRAM-02), ``NEVER`` while not known."""
+        if self._writing or not self._waiting:
+            return NEVER
+        return max(self._waiting[0][0] + 1, self._free)
+
+    def serve(self) -> bool:
+        """Serve the next burst; what its requester says."""
+        served = self.serve_cycle
+        _, beats, begin = self._waiting.popleft()
+        self._free = served - (-beats * self._axi_bytes // self._rate)
+        return begin(served)
+
+    def read(self, served: int, beats: int, taken_from: int = 0) -> ReadBurst:
+        """Bring a burst served from ``served`` on; its receiver takes beats from ``taken_from`` on.
 
         R is in order over all IDs, so a beat that waits for its receiver holds those behind it
         (T-DRAM-03).
         """
-        ready = self._serve(cycle, beats) - 1 + self._latency
+        ready = served - 1 + self._latency
         start = max(self._channel_free, taken_from)
         last = max(ready + self.offset(beats - 1), start + beats - 1)
         self._channel_free = last + 1
@@ -58,25 +88,16 @@ class Dram:
         """
         return max(burst.ready + self.offset(beat), burst.start + beat)
 
-    def write(self, cycle: int, beats: int) -> int:
-        """Accept a write burst in ``cycle``; returns the cycle in which its first beat is taken.
+    def write(self) -> None:
+        """Hold the server for the burst that begins, until its last beat is known."""
+        self._writing = True
 
-        Beat ``i`` is taken ``offset(i)`` cycles later (T-DRAM-04). No beat of STORE is ever late:
-        AW waits for the first, the server starts after AW, and reads run at one beat a cycle.
+    def written(self, last_beat: int) -> int:
+        """Take the last beat of the write that is served; returns the cycle of its B handshake.
+
+        A late one keeps the server (T-DRAM-04). Last beats differ, so one response a cycle needs no
+        arbitration (T-DRAM-05).
         """
-        return self._serve(cycle, beats)
-
-    def _serve(self, cycle: int, beats: int) -> int:
-        """T-DRAM-01, T-DRAM-02: accepted when presented, served in order."""
-        assert cycle >= self._accepted, "bursts are accepted in order of time"
-        self._accepted = cycle
-        served = max(cycle + 1, self._free)
-        self._free = served - (-beats * self._axi_bytes // self._rate)
-        return served
-
-    def response(self, last_beat: int) -> int:
-        """Cycle of the B handshake of a burst whose last beat was taken in ``last_beat``.
-
-        Last beats differ, so one response a cycle needs no arbitration (T-DRAM-05).
-        """
+        self._writing = False
+        self._free = max(self._free, last_beat + 1)
         return last_beat + self._latency

@@ -38,19 +38,30 @@ class Frontend:
         self._queue_depth = config.queue_depth
         self._arrived: list[int] = []
         self._dispatched: list[int] = []
-        self._requests: list[tuple[int, ReadBurst]] = []
+        self._requested = 0
+        self._addresses: list[int] = []
+        self._bursts: list[ReadBurst] = []
         self._schedule()
 
     def request(self) -> None:
         """Hand over the next request on AR: a few whole instructions (T-FE-01)."""
-        count = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - len(self._arrived))
+        count = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - self._requested)
         beats = count * INSTRUCTION_BYTES // self._axi_bytes
-        burst = self._dram.read(self.address_cycle, beats)
-        self._requests.append((self.address_cycle, burst))
+        self._dram.accept(self.address_cycle, beats, self._receive)
+        self._addresses.append(self.address_cycle)
+        self._requested += count
+        self._schedule()
+
+    def _receive(self, served: int) -> bool:
+        """Note when the instructions of the next burst arrive."""
+        first = len(self._arrived)
+        count = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - first)
+        burst = self._dram.read(served, count * INSTRUCTION_BYTES // self._axi_bytes)
+        self._bursts.append(burst)
         for instruction in range(1, count + 1):
             beat = instruction * INSTRUCTION_BYTES // self._axi_bytes - 1
             self._arrived.append(self._dram.taken(burst, beat))
-        self._schedule()
+        return True
 
     def advance(self) -> bool:
         """Dispatch what is known to dispatch (T-FE-03); whether anything was."""
@@ -81,22 +92,21 @@ class Frontend:
         """Counters of fetch and dispatch; what lies behind END may arrive after the run."""
         return {
             "instructions": len(self._dispatched),
-            "fetch_bursts": sum(requested < cycles for requested, _ in self._requests),
+            "fetch_bursts": sum(address < cycles for address in self._addresses),
             "fetch_beats": sum(
                 self._dram.taken(burst, beat) < cycles
-                for _, burst in self._requests
+                for burst in self._bursts
                 for beat in range(burst.beats)
             ),
         }
 
     def _schedule(self) -> None:
         """Find when the next request is on AR (T-FE-02)."""
-        requested = len(self._arrived)
-        burst = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - requested)
-        needed = requested + burst - PREFETCH_INSTRUCTIONS
+        burst = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - self._requested)
+        needed = self._requested + burst - PREFETCH_INSTRUCTIONS
         if burst == 0 or needed > len(self._dispatched):
             self.address_cycle = NEVER
             return
-        self.address_cycle = self._requests[-1][0] + 1 if self._requests else 1
+        self.address_cycle = self._addresses[-1] + 1 if self._addresses else 1
         if needed > 0:
             self.address_cycle = max(self.address_cycle, self._dispatched[needed - 1] + 1)

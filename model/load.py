@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,7 +23,8 @@ class LoadEngine(Sequencer):
     Attributes
     ----------
     address_cycle
-        Cycle in which the next burst is presented on AR, ``NEVER`` while there is none.
+        Cycle in which the next burst is presented on AR, ``NEVER`` while there is none or that is
+        not known.
     """
 
     def __init__(
@@ -35,9 +37,11 @@ class LoadEngine(Sequencer):
         self._config = config
         self._generator_free: int | None = 0
         self._bursts: Iterator[tuple[int, bool]] = iter(())
-        self._burst = (0, False)
+        self._burst: tuple[int, bool] | None = None
+        self._burst_from = 0
         self._padding_cycles = 0
         self._run_gap = 0
+        self._requested: deque[tuple[int, int, int, bool]] = deque()
         self._taken_from = 0
         self._accepted: list[tuple[int, int, ReadBurst]] = []
         self._beats = 0
@@ -67,49 +71,72 @@ class LoadEngine(Sequencer):
         self._run_gap = GATHER_CYCLES if instruction.gather else 0
         rows = self._indices.rows(instruction) if instruction.gather else None
         self._bursts = cut(instruction, self._config, rows)
-        self._burst = next(self._bursts)
-        self.address_cycle = self._presented_from(cycle + 1 + self._run_gap)
+        self._burst, self._burst_from = next(self._bursts), cycle + 1 + self._run_gap
+        self._schedule()
         if instruction.buffer == Buffer.INDEX:
             self._indices.fill(instruction)
 
     def request(self) -> bool:
-        """Hand over the burst on AR; whether that was the last of its instruction.
+        """Hand over the burst on AR; whether that was the last of its instruction."""
+        assert self._burst is not None, "only what is presented is handed over"
+        cycle = self.address_cycle
+        beats, ends_run = self._burst
+        padding = self._padding_cycles if ends_run else 0
+        self._beats += beats
+        self._dram.accept(cycle, beats, self._receive)
+        self._burst = next(self._bursts, None)
+        self._burst_from = cycle + 1 + (self._run_gap if ends_run else 0)
+        ends = self._burst is None
+        self._requested.append((cycle, beats, padding, ends))
+        self._schedule()
+        if ends:
+            self._generator_free = cycle + 1
+        return ends
+
+    def _receive(self, served: int) -> bool:
+        """Follow the beats of the oldest burst not yet served; whether its instruction retires.
 
         A beat taken in t is written in t+1 (T-LD-04), padding follows, and the next beat is taken
         with the last write of it (T-LD-05); the instruction retires with its last write (T-LD-06).
         """
-        cycle = self.address_cycle
-        beats, ends_run = self._burst
-        padding = self._padding_cycles if ends_run else 0
-        burst = self._dram.read(cycle, beats, self._taken_from)
+        cycle, beats, padding, ends = self._requested.popleft()
+        burst = self._dram.read(served, beats, self._taken_from)
         self._accepted.append((cycle, padding, burst))
-        self._beats += beats
         self._taken_from = burst.last + 1 + padding
-        following = next(self._bursts, None)
-        if following is None:
-            self.address_cycle = NEVER
-            self._generator_free = cycle + 1
+        if ends:
             self.retire(burst.last + 1 + padding)
-            return True
-        self._burst = following
-        gap = self._run_gap if ends_run else 0
-        self.address_cycle = self._presented_from(cycle + 1 + gap)
-        return False
+        if self._burst is not None and self.address_cycle == NEVER:
+            self._schedule()
+        return ends
 
-    def _presented_from(self, cycle: int) -> int:
-        """First cycle from ``cycle`` on in which the limits let a burst on AR (T-LD-03)."""
-        oldest = len(self._accepted) - self._config.max_outstanding_reads
+    def _schedule(self) -> None:
+        """Find the first cycle in which the limits let the next burst on AR (T-LD-03)."""
+        self.address_cycle = NEVER
+        if self._burst is None:
+            return
+        cycle = self._burst_from
+        oldest = len(self._accepted) + len(self._requested) - self._config.max_outstanding_reads
+        if oldest >= len(self._accepted):
+            return
         if oldest >= 0:
             cycle = max(cycle, self._accepted[oldest][2].last + 1)
         beat = self._beats - self._config.read_window_beats
         if beat >= 0:
+            taken = self._taken(beat)
+            if taken is None:
+                return
+            cycle = max(cycle, taken + 1)
+        self.address_cycle = cycle
+
+    def _taken(self, beat: int) -> int | None:
+        """Cycle in which a beat of the run is taken; beats are asked for in order."""
+        while self._window_head < len(self._accepted):
             burst = self._accepted[self._window_head][2]
-            while beat - self._window_beat >= burst.beats:
-                self._window_beat += burst.beats
-                self._window_head += 1
-                burst = self._accepted[self._window_head][2]
-            cycle = max(cycle, self._dram.taken(burst, beat - self._window_beat) + 1)
-        return cycle
+            if beat - self._window_beat < burst.beats:
+                return self._dram.taken(burst, beat - self._window_beat)
+            self._window_beat += burst.beats
+            self._window_head += 1
+        return None
 
     def counters(self) -> dict[str, int]:
         return {

@@ -32,8 +32,10 @@ class MatrixReads:
         """Sub-banks asked for in ``length`` cycles from ``first`` on."""
         for instruction, first_rows in self._issued:
             masks = self._row_masks(instruction)
-            cycles = first_rows[:, None] + np.arange(masks.shape[1])
-            self._requests.put(cycles.ravel(), np.tile(masks, (instruction.n_tiles, 1)).ravel())
+            begin, rows = int(first_rows[0]), masks.shape[1]
+            requests = self._requests.window(begin, int(first_rows[-1]) - begin + rows)
+            cycles = first_rows[:, None] - begin + np.arange(rows)
+            requests[cycles] = np.tile(masks, (instruction.n_tiles, 1))
         self._issued.clear()
         return self._requests.window(first, length)
 

@@ -43,18 +43,15 @@ class Requests:
     def __init__(self) -> None:
         self._masks = np.zeros(1 << 12, np.uint8)
 
-    def put(self, cycles: Integers, masks: Masks) -> None:
-        """Set the requests of some cycles; the last cycle is not before the others."""
-        self._reach(int(cycles[-1]) + 1)
-        self._masks[cycles] = masks
+    def put(self, first: int, masks: Masks) -> None:
+        """Set the requests of the cycles from ``first`` on."""
+        self.window(first, len(masks))[:] = masks
 
     def window(self, first: int, length: int) -> Masks:
         """Requests of ``length`` cycles from ``first`` on, a view."""
-        self._reach(first + length)
-        return self._masks[first : first + length]
-
-    def _reach(self, cycles: int) -> None:
-        if cycles > len(self._masks):
-            grown = np.zeros(max(cycles, 2 * len(self._masks)), np.uint8)
+        end = first + length
+        if end > len(self._masks):
+            grown = np.zeros(max(end, 2 * len(self._masks)), np.uint8)
             grown[: len(self._masks)] = self._masks
             self._masks = grown
+        return self._masks[first:end]

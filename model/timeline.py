@@ -1,9 +1,9 @@
 """The timeline model: when every instruction of a program starts and ends, without stepping cycles.
 
-It follows section 6 of docs/architecture.md. Engines contend for the memory port, so address
-handshakes are taken in order of time, and VECTOR waits where MATRIX reads (B-04), so its reads are
-decided in that order too; all else is propagated, see :mod:`model.kernel`.
-Other buffer conflicts (of STORE, and between writes) are assumed not to happen.
+It follows section 6 of docs/architecture.md. Engines contend for the memory port, and in the
+activation buffer VECTOR waits where MATRIX reads and STORE where either does (B-04). So address
+handshakes, bursts and such reads are taken in order of time; all else is propagated, see
+:mod:`model.kernel`. Conflicts between writes, of VECTOR and LOAD, are assumed not to happen.
 """
 
 from __future__ import annotations
@@ -123,21 +123,21 @@ class _Machine:
         self.semaphores = Semaphores()
         self.dram = Dram(config)
         self._load = LoadEngine(self.semaphores, self.dram, config, IndexBuffer(sections))
-        self._store = StoreEngine(self.semaphores, self.dram, config)
         matrix = MatrixEngine(self.semaphores, config)
         self._vector = VectorEngine(self.semaphores, config, matrix.reads)
+        self._store = StoreEngine(self.semaphores, self.dram, config, self._vector)
         self.engines: tuple[Sequencer, ...] = (self._load, matrix, self._vector, self._store)
 
     def run(self, frontend: Frontend) -> None:
-        """Take address handshakes in order of time until there are none left.
+        """Take what happens in order of time until nothing is left.
 
-        In one cycle fetch goes before LOAD, which waits a cycle on AR (T-DRAM-01), and AR before AW
-        (T-DRAM-02).
-        What is not known yet follows from a handshake to come, or from VECTOR's retirement, and
-        lies behind it. So the rows of MATRIX are known up to the next handshake, and reads of
-        VECTOR can be decided up to there.
+        That is: address handshakes (in one cycle fetch goes before LOAD, which waits a cycle on AR,
+        T-DRAM-01, and AR before AW, T-DRAM-02), the memory's turning to the next burst, and reads
+        that a conflict can hold. What is not known yet follows from one of them and lies behind it.
+        So all that MATRIX reads is known up to the next of them, and the reads of VECTOR or STORE
+        can be decided up to there.
         """
-        load, store, vector = self._load, self._store, self._vector
+        load, store, vector, dram = self._load, self._store, self._vector, self.dram
         settled = False
         while True:
             while not settled:
@@ -145,24 +145,28 @@ class _Machine:
                     any(engine.advance() for engine in self.engines) | frontend.advance()
                 )
             fetch_cycle, load_cycle = frontend.address_cycle, load.address_cycle
-            store_cycle = store.address_cycle
-            next_cycle = min(fetch_cycle, load_cycle, store_cycle)
-            if vector.undecided_cycle <= next_cycle and vector.undecided_cycle != NEVER:
-                settled = not vector.decide(next_cycle)
-                continue
-            if fetch_cycle <= load_cycle and fetch_cycle <= store_cycle:
-                if fetch_cycle == NEVER:
-                    return
+            address_cycle = min(fetch_cycle, load_cycle, store.address_cycle)
+            serve_cycle = dram.serve_cycle
+            memory_cycle = min(address_cycle, serve_cycle)
+            next_cycle = min(memory_cycle, vector.undecided_cycle, store.undecided_cycle)
+            if next_cycle == NEVER:
+                return
+            if next_cycle == vector.undecided_cycle:
+                settled = not vector.decide(min(memory_cycle, store.undecided_cycle))
+            elif next_cycle == store.undecided_cycle:
+                settled = not store.decide(min(memory_cycle, vector.undecided_cycle))
+            elif next_cycle == serve_cycle:
+                settled = not dram.serve()
+            elif next_cycle == fetch_cycle:
                 if load_cycle == fetch_cycle:
                     load.address_cycle += 1
                 frontend.request()
-            elif load_cycle <= store_cycle:
+                settled = False
+            elif next_cycle == load_cycle:
                 # Within an instruction nothing depends on the handshake of a burst.
                 settled = not load.request()
-                continue
             else:
                 store.request()
-            settled = False
 
 
 def _check_finished(

@@ -13,8 +13,8 @@ from arch.timing import (
 )
 from model.kernel import NEVER, Semaphores, Sequencer
 from model.matrix_reads import MatrixReads
-from model.sub_banks import SubBanks
-from model.vector_reads import VectorReads, row_reads
+from model.sub_banks import Masks, Requests, SubBanks
+from model.vector_reads import VectorReads, read_masks, row_reads
 
 
 def working_cycles(instruction: Instruction) -> int:
@@ -40,9 +40,15 @@ def duration_cycles(instruction: Instruction) -> int:
     if isinstance(instruction, ScaleRows):
         return VECTOR_SETUP_CYCLES + working + SCALE_PIPELINE_CYCLES
     assert isinstance(instruction, Vector)
+    gaps, gap_cycles = _gaps(instruction)
+    return gaps * gap_cycles + working + VECTOR_PIPELINE_CYCLES
+
+
+def _gaps(instruction: Vector) -> tuple[int, int]:
+    """How often no row is read before others, and for how long (T-VX-02)."""
     if instruction.tensor_scale:
-        return VECTOR_SETUP_CYCLES + working + VECTOR_PIPELINE_CYCLES
-    return instruction.n_tiles * VECTOR_PARAMETER_CYCLES + working + VECTOR_PIPELINE_CYCLES
+        return 1, VECTOR_SETUP_CYCLES
+    return instruction.n_tiles, VECTOR_PARAMETER_CYCLES
 
 
 class VectorEngine(Sequencer):
@@ -61,6 +67,7 @@ class VectorEngine(Sequencer):
         self._cols = config.cols
         self._sub_banks = SubBanks(config)
         self._matrix = matrix
+        self._requests = Requests()
         self._reads: VectorReads | None = None
         self._rows_issued = 0
         self._working_cycles = 0
@@ -77,9 +84,10 @@ class VectorEngine(Sequencer):
         if isinstance(instruction, Vector):
             self._rows_issued += instruction.n_tiles * instruction.rows
             if row_reads(instruction):
-                self._reads = VectorReads(
-                    instruction, cycle, self._cols, self._sub_banks, self._matrix
-                )
+                gaps, gap_cycles = _gaps(instruction)
+                masks = read_masks(instruction, self._cols, self._sub_banks).reshape(gaps, -1)
+                first = cycle + 1 + gap_cycles
+                self._reads = VectorReads(masks, gap_cycles, first, self._matrix, self._requests)
                 self.undecided_cycle = self._reads.last_cycle
                 return
         self.retire(cycle + duration_cycles(instruction))
@@ -97,6 +105,15 @@ class VectorEngine(Sequencer):
             self.retire(self.undecided_cycle + VECTOR_PIPELINE_CYCLES)
             self.undecided_cycle = NEVER
         return finished
+
+    def asked(self, first: int, length: int) -> Masks:
+        """Sub-banks that MATRIX or VECTOR asks for in ``length`` cycles from ``first`` on.
+
+        MATRIX's reads up to the last of them are known.
+        """
+        if self._reads is not None:
+            self._reads.decide(first + length - 1)
+        return self._matrix.window(first, length) | self._requests.window(first, length)
 
     def counters(self) -> dict[str, int]:
         return {"vector_instructions": len(self.ends), "vector_rows": self._rows_issued}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from arch.isa import Addition, ElementType, Operation, Source, Vector
-from arch.timing import VECTOR_PARAMETER_CYCLES, VECTOR_SETUP_CYCLES
 from model.matrix_reads import MatrixReads
-from model.sub_banks import Masks, SubBanks
+from model.sub_banks import Masks, Requests, SubBanks
 
 _STRETCH_CYCLES = 1024
 """Cycles that are looked at together."""
@@ -28,8 +27,33 @@ def row_reads(instruction: Vector) -> list[tuple[int, int, int]]:
     return reads
 
 
+def read_masks(instruction: Vector, cols: int, sub_banks: SubBanks) -> Masks:
+    """Sub-banks of each read, by n tile, row and place in the row; valid lanes only (B-04)."""
+    tile = np.arange(instruction.n_tiles)[:, None]
+    row = np.arange(instruction.rows)
+    lanes = np.where(tile == instruction.n_tiles - 1, instruction.last_n, cols)
+    reads = [
+        sub_banks.of(address + row * stride + tile * cols * element_bytes, lanes * element_bytes)
+        for address, stride, element_bytes in row_reads(instruction)
+    ]
+    return np.stack(reads, axis=-1)
+
+
 class VectorReads:
     """The reads of one instruction, decided as far as those of MATRIX are known.
+
+    Parameters
+    ----------
+    masks
+        Sub-banks of each read, a line for what is read without a gap.
+    gap_cycles
+        In front of each line (T-VX-02).
+    cycle
+        In which the first read is wanted.
+    matrix
+        What VECTOR waits for.
+    requests
+        Where what it asks for is put down.
 
     Attributes
     ----------
@@ -38,18 +62,15 @@ class VectorReads:
     """
 
     def __init__(
-        self, instruction: Vector, issued: int, cols: int, sub_banks: SubBanks, matrix: MatrixReads
+        self, masks: Masks, gap_cycles: int, cycle: int, matrix: MatrixReads, requests: Requests
     ) -> None:
-        masks = _masks(instruction, cols, sub_banks)
         self._masks = masks.ravel()
-        # T-VX-02: what comes before the rows of each n tile, or before all rows.
-        if instruction.tensor_scale:
-            self._gap, self._block = VECTOR_SETUP_CYCLES, masks.size
-        else:
-            self._gap, self._block = VECTOR_PARAMETER_CYCLES, masks.size // instruction.n_tiles
+        self._block: int = masks.shape[1]
+        self._gap = gap_cycles
+        self._cycle = cycle
         self._matrix = matrix
+        self._requests = requests
         self._next = 0
-        self._cycle = issued + 1 + self._gap
         self.denied_cycles = 0
 
     @property
@@ -68,6 +89,7 @@ class VectorReads:
             block_left = self._block - self._next % self._block
             wanted = self._masks[self._next : self._next + min(known, block_left)]
             granted = _first(wanted & self._matrix.window(self._cycle, len(wanted)))
+            self._requests.put(self._cycle, wanted[:granted])
             self._next += granted
             self._cycle += granted
             if granted == block_left:
@@ -76,6 +98,8 @@ class VectorReads:
             elif granted < len(wanted):
                 taken = self._matrix.window(self._cycle, known - granted) & wanted[granted]
                 denied = _first(taken == 0)
+                # What waits still holds back STORE (B-04).
+                self._requests.put(self._cycle, np.repeat(wanted[granted], denied))
                 self._cycle += denied
                 self.denied_cycles += denied
         return self._next == len(self._masks)
@@ -85,15 +109,3 @@ def _first(marks: Masks) -> int:
     """Index of the first mark that is not 0; how many there are if all are."""
     at = int((marks != 0).argmax())
     return at if marks[at] else len(marks)
-
-
-def _masks(instruction: Vector, cols: int, sub_banks: SubBanks) -> Masks:
-    """Sub-banks of each read, by n tile, row and place in the row; valid lanes only (B-04)."""
-    tile = np.arange(instruction.n_tiles)[:, None]
-    row = np.arange(instruction.rows)
-    lanes = np.where(tile == instruction.n_tiles - 1, instruction.last_n, cols)
-    reads = [
-        sub_banks.of(address + row * stride + tile * cols * element_bytes, lanes * element_bytes)
-        for address, stride, element_bytes in row_reads(instruction)
-    ]
-    return np.stack(reads, axis=-1)

@@ -13,6 +13,8 @@ from typing import Any
 
 from component_simulator import Fault
 
+from arch.isa import LAYOUTS, Opcode
+
 
 @dataclass(frozen=True)
 class Change:
@@ -60,6 +62,16 @@ def without_reset(register: str) -> Change:
     """The register keeps what it starts with until something else sets it."""
     resets = r"(?:    if \((?:rst|reset)\) begin\n      \2  = [^;]*;\n    end\n)+"
     return Change(rf"(?s)^(    {register} ? <= (\\\$\d+) ;.*?){resets}", r"\1")
+
+
+def bits_of(opcode: Opcode, name: str) -> str:
+    """The bits of a field in an encoded instruction, as a pattern of Verilog's indices."""
+    low = 0
+    for field in LAYOUTS[opcode]:
+        if field.name == name:
+            return rf"\[{low + field.bits - 1}:{low}\]"
+        low += field.bits
+    raise ValueError(f"{opcode.name} has no field {name}")
 
 
 def always(cycle: int) -> bool:

@@ -20,7 +20,7 @@ import test_trace
 import test_vector_engine
 import test_vector_statistics
 import test_watchdog
-from component_faults import Case, Change, always, assigned, case, loaded, without_reset
+from component_faults import Case, Change, always, assigned, bits_of, case, loaded, without_reset
 from reference_memory import SLVERR
 from test_error_unit import (
     test_an_error_halts_from_the_next_cycle_on_and_the_run_ends_when_the_bus_is_quiet,
@@ -29,7 +29,7 @@ from test_semaphores import (
     test_an_overflow_is_told_of_the_producer_and_a_take_in_the_same_cycle_prevents_it,
 )
 
-from arch.isa import Engine, ErrorCode, Table
+from arch.isa import Engine, ErrorCode, Opcode, Table
 
 _GEMM = test_matrix_engine.test_gemm_of_one_tile
 _ROWS = test_vector_engine.test_rows_are_issued_and_written_in_the_cycles_of_the_rules
@@ -67,18 +67,15 @@ FRONT_END = {
     ),
     "field check: the limit of last_k is one too far": case(
         test_field_check.test_each_rule_is_accepted_at_its_limit_and_refused_beyond,
-        "last_k",
-        change=Change(r"word\[336:330\] > 5'h10;", "word[336:330] > 5'h11;"),
+        change=Change(rf"(word{bits_of(Opcode.MATRIX, 'last_k')}) > 5'h10;", r"\1 > 5'h11;"),
     ),
     "field check: clamps that are equal are refused": case(
         test_field_check.test_each_rule_is_accepted_at_its_limit_and_refused_beyond,
-        "clamp",
-        change=Change(r"(\$signed\(word\[147:132\]\)) > ", r"\1 >= "),
+        change=Change(rf"(\$signed\(word{bits_of(Opcode.VECTOR, 'clamp_low')}\)) > ", r"\1 >= "),
     ),
     "field check: run_bytes of LOAD may be 0": case(
         test_field_check.test_each_rule_is_accepted_at_its_limit_and_refused_beyond,
-        "counts of LOAD",
-        change=Change(r"! word\[121:102\];", "1'b0;", count=2),
+        change=Change(rf"! word{bits_of(Opcode.LOAD, 'run_bytes')};", "1'b0;", count=2),
     ),
 }
 

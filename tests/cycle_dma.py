@@ -10,13 +10,14 @@ from collections import deque
 from typing import Any
 
 from cycle_memory import Burst
+from cycle_ports import SubBanks, sub_banks
 
 from arch import timing
 from arch.isa import Buffer, Engine
 
 
-def cut(core: Any, index: int) -> list[list[int]]:
-    """For each run, the beats of its bursts, found byte by byte (T-LD-01, T-ST-01)."""
+def cut(core: Any, index: int) -> list[list[list[list[int]]]]:
+    """For each run, burst and beat the bytes of the buffer, one by one (T-LD-01, T-ST-01)."""
     ins = core.program[index]
     result = []
     for plane in range(ins.planes):
@@ -24,11 +25,12 @@ def cut(core: Any, index: int) -> list[list[int]]:
             row = index_entry(core, ins.index_address + run) if gathers(ins) else run
             low = ins.dram_address + plane * ins.plane_dram_stride + row * ins.run_dram_stride
             low %= 2**32
-            beats: dict[int, set[int]] = {}
+            to = ins.buffer_address + plane * ins.plane_buffer_stride + run * ins.run_buffer_stride
+            bursts: dict[int, dict[int, list[int]]] = {}
             for byte in range(low, low + ins.run_bytes):
-                block = byte // core.c.burst_bytes
-                beats.setdefault(block, set()).add(byte // core.c.axi_bytes)
-            result.append([len(beats[block]) for block in sorted(beats)])
+                burst = bursts.setdefault(byte // core.c.burst_bytes, {})
+                burst.setdefault(byte // core.c.axi_bytes, []).append(to + byte - low)
+            result.append([list(burst.values()) for burst in bursts.values()])
     return result
 
 
@@ -81,10 +83,10 @@ class LoadUnit:
         self.lookup = timing.GATHER_CYCLES if gathers(ins) else 0
         runs = cut(self.core, index)
         for r, run in enumerate(runs):
-            for b, beats in enumerate(run):
+            for b, burst in enumerate(run):
                 ends_run = b == len(run) - 1
                 ends = ends_run and r == len(runs) - 1
-                self.bursts.append((beats, index if ends_run else -1, ends))
+                self.bursts.append((len(burst), index if ends_run else -1, ends))
 
     def step(self, fetching: bool) -> None:
         """T-LD-05, T-LD-06: writes of this cycle, then what R brings."""
@@ -150,7 +152,7 @@ class StoreUnit:
 
     def __init__(self, core: Any) -> None:
         self.core = core
-        self.beats: deque[tuple[int, int, bool, bool]] = deque()
+        self.beats: deque[tuple[int, int, bool, bool, SubBanks]] = deque()
         self.fifo: deque[int] = deque()
         self.addresses: deque[tuple[int, int, int, bool]] = deque()
         self.open_bursts = 0
@@ -162,13 +164,14 @@ class StoreUnit:
     def begin(self, index: int) -> None:
         runs = cut(self.core, index)
         for r, run in enumerate(runs):
-            for b, beats in enumerate(run):
+            for b, burst in enumerate(run):
                 ends = b == len(run) - 1 and r == len(runs) - 1
-                self.beats.append((index, beats, True, ends))
-                self.beats.extend((index, beats, False, ends) for _ in range(beats - 1))
+                for beat, addresses in enumerate(burst):
+                    wanted = sub_banks(self.core.c, addresses)
+                    self.beats.append((index, len(burst), beat == 0, ends, wanted))
 
     def step(self) -> None:
-        """T-ST-03, T-ST-04."""
+        """T-ST-03, T-ST-04; last in the order of B-04."""
         t, later = self.core.t, self.core.later
         delay = timing.STORE_READ_TO_WRITE_CYCLES
         can_read = bool(self.beats) and len(self.fifo) < timing.WRITE_FIFO_BEATS
@@ -178,7 +181,9 @@ class StoreUnit:
             if t >= read + delay:
                 burst = Burst("store", beats, (index, ends))
                 later.append(lambda: self.address(burst))
-        if can_read:
+        if can_read and self.beats[0][4] & self.core.asked:
+            self.core.wait_port(Engine.STORE)
+        elif can_read:
             self.core.work(Engine.STORE)
             later.append(lambda: self.read(t))
         if sends:
@@ -194,7 +199,7 @@ class StoreUnit:
         self.open_bursts += 1
 
     def read(self, t: int) -> None:
-        index, beats, first, ends = self.beats.popleft()
+        index, beats, first, ends, _ = self.beats.popleft()
         self.fifo.append(t)
         if first:
             self.addresses.append((t, index, beats, ends))

@@ -10,22 +10,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from cycle_dma import LoadUnit, StoreUnit
 from cycle_memory import Burst, Memory
+from cycle_ports import SubBanks, matrix_row, vector_row
 
 from arch import timing
 from arch.config import Config
 from arch.isa import (
     INSTRUCTION_BYTES,
-    Addition,
     Engine,
     FillTable,
     Instruction,
-    Operation,
     ScaleRows,
-    Source,
     Table,
 )
 from arch.registers import register_map
@@ -60,6 +59,7 @@ class Unit:
     queue: deque[int] = field(default_factory=deque)
     flight: deque[int] = field(default_factory=deque)
     worked: bool = False
+    denied: bool = False
 
 
 class Machine:
@@ -78,14 +78,15 @@ class Machine:
         self.arrived: list[int] = []
         self.end_dispatched = False
         self.load, self.store = LoadUnit(self), StoreUnit(self)
-        self.loader: deque[tuple[int, int, int, bool]] = deque()
+        self.asked: SubBanks = frozenset()
+        self.loader: deque[tuple[int, int, int, bool, tuple[int, int, int]]] = deque()
         self.loader_left = 0
         self.reading = False
-        self.banks: deque[tuple[int, int, int, bool]] = deque()
+        self.banks: deque[tuple[int, int, int, bool, tuple[int, int, int]]] = deque()
         self.banks_busy = 0
         self.row_left = 0
         self.drain: deque[tuple[int, int]] = deque()
-        self.vector_steps: deque[str] = deque()
+        self.vector_steps: deque[tuple[str, SubBanks]] = deque()
         self.vector_end: int | None = None
         self.counters = {
             counter.name: 0
@@ -103,6 +104,9 @@ class Machine:
     def work(self, engine: Engine) -> None:
         self.units[engine].worked = True
 
+    def wait_port(self, engine: Engine) -> None:
+        self.units[engine].denied = True
+
     def retire(self, engine: Engine, index: int) -> None:
         self.count(f"{engine.name.lower()}_instructions")
         self.ends[index] = self.t
@@ -117,11 +121,12 @@ class Machine:
     def step(self) -> bool:
         """One cycle; whether it was the last of the run (T-RUN-02)."""
         for unit in self.units.values():
-            unit.worked = False
+            unit.worked = unit.denied = False
+        self.asked = frozenset()
         last = self.end_dispatched and not any(u.queue or u.flight for u in self.units.values())
         self.memory.begin_cycle(self.t)
-        self.vector()
         self.matrix()
+        self.vector()
         self.store.step()
         fetching = self.fetch()
         self.load.step(fetching)
@@ -221,18 +226,14 @@ class Machine:
     def begin_matrix(self, index: int) -> None:
         ins: Any = self.program[index]
         for n in range(ins.n_tiles):
-            for tap in range(ins.ky_count * ins.kx_count):
-                for k in range(ins.k_tiles):
-                    valid_k = ins.last_k if k == ins.k_tiles - 1 else self.c.rows
-                    valid_n = ins.last_n if n == ins.n_tiles - 1 else self.c.cols
-                    reads = self.c.cols if ins.weight_transposed else self.c.rows
-                    reads += bool(ins.weight_zero_row and tap == 0 and k == 0)
-                    last = (n, tap, k) == (
-                        ins.n_tiles - 1,
-                        ins.ky_count * ins.kx_count - 1,
-                        ins.k_tiles - 1,
-                    )
-                    self.loader.append((index, reads, valid_k * valid_n, last))
+            places = list(product(range(ins.ky_count), range(ins.kx_count), range(ins.k_tiles)))
+            for place in places:
+                valid_k = ins.last_k if place[2] == ins.k_tiles - 1 else self.c.rows
+                valid_n = ins.last_n if n == ins.n_tiles - 1 else self.c.cols
+                reads = self.c.cols if ins.weight_transposed else self.c.rows
+                reads += bool(ins.weight_zero_row and place == (0, 0, 0))
+                last = n == ins.n_tiles - 1 and place == places[-1]
+                self.loader.append((index, reads, valid_k * valid_n, last, place))
 
     @property
     def last_weight_read(self) -> bool:
@@ -240,7 +241,7 @@ class Machine:
         return len(self.loader) == 1 and self.reading and self.loader_left == 1
 
     def matrix(self) -> None:
-        """T-MX-02, T-MX-03, T-MX-05."""
+        """T-MX-02, T-MX-03, T-MX-05; first in the order of B-04."""
         if self.drain and self.drain[0][0] == self.t:
             self.retire(Engine.MATRIX, self.drain.popleft()[1])
         self.reading = bool(self.loader) and (
@@ -255,10 +256,12 @@ class Machine:
                 self.later.append(lambda: self.banks.append(self.loader.popleft()))
             self.later.append(lambda: setattr(self, "loader_left", self.loader_left - 1))
         if self.banks:
-            index, _, macs, last = self.banks[0]
+            index, _, macs, last, place = self.banks[0]
             ins: Any = self.program[index]
+            rows = ins.output_rows * ins.output_columns
             if self.row_left == 0:
-                self.row_left = ins.output_rows * ins.output_columns
+                self.row_left = rows
+            self.asked |= matrix_row(self.c, ins, place, rows - self.row_left)
             self.work(Engine.MATRIX)
             self.count("matrix_rows")
             self.count("macs", macs)
@@ -274,28 +277,36 @@ class Machine:
         """One step a cycle (T-VX-02, T-VX-03, T-VX-06, T-VX-07)."""
         ins: Any = self.program[index]
         steps = self.vector_steps
+        wait: tuple[str, SubBanks] = ("wait", frozenset())
         if isinstance(ins, FillTable):
-            steps.extend(["word"] * Table(ins.table).words)
+            steps.extend([("word", frozenset())] * Table(ins.table).words)
             return
         if isinstance(ins, ScaleRows):
-            steps.extend(["wait"] * timing.VECTOR_SETUP_CYCLES)
-            steps.extend(["statistics"] * ins.rows)
+            steps.extend([wait] * timing.VECTOR_SETUP_CYCLES)
+            steps.extend([("statistics", frozenset())] * ins.rows)
             return
-        reads_source = ins.source != Source.ACCUMULATOR
-        reads_y = ins.operation == Operation.MULTIPLY or ins.addition != Addition.NONE
-        row = ["source", "row"] if reads_source and reads_y else ["row"]
         if ins.tensor_scale:
-            steps.extend(["wait"] * timing.VECTOR_SETUP_CYCLES)
-        for _ in range(ins.n_tiles):
+            steps.extend([wait] * timing.VECTOR_SETUP_CYCLES)
+        for n in range(ins.n_tiles):
             if not ins.tensor_scale:
-                steps.extend(["wait"] * timing.VECTOR_PARAMETER_CYCLES)
-            steps.extend(row * ins.rows)
+                steps.extend([wait] * timing.VECTOR_PARAMETER_CYCLES)
+            for row in range(ins.rows):
+                *before, issue = vector_row(self.c, ins, n, row) or [frozenset()]
+                steps.extend(("source", wanted) for wanted in before)
+                steps.append(("row", issue))
 
     def vector(self) -> None:
-        """T-VX-04 to T-VX-07."""
-        if self.vector_end == self.t:
+        """T-VX-03 to T-VX-07; second in the order of B-04, and what waits holds back others."""
+        if self.vector_end == self.t and not self.vector_steps:
             self.retire(Engine.VECTOR, self.units[Engine.VECTOR].flight[0])
-        step = self.vector_steps.popleft() if self.vector_steps else "wait"
+        step, wanted = self.vector_steps[0] if self.vector_steps else ("wait", frozenset())
+        denied = bool(wanted & self.asked)
+        self.asked |= wanted
+        if denied:
+            self.wait_port(Engine.VECTOR)
+            return
+        if self.vector_steps:
+            self.vector_steps.popleft()
         if step == "wait":
             return
         self.work(Engine.VECTOR)
@@ -308,6 +319,8 @@ class Machine:
         for engine, unit in self.units.items():
             if unit.worked:
                 state = "working"
+            elif unit.denied:
+                state = "wait_port"
             elif unit.flight:
                 state = IN_FLIGHT_STATE[engine]
             elif unit.queue and (producer := self.lacking(engine)) is not None:

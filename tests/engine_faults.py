@@ -6,9 +6,9 @@ import test_matrix_engine
 import test_matrix_faults
 import test_parameter_buffer
 import test_scratchpad
-import test_vector_engine
 from component_faults import Case, Change, assigned, case, loaded
 from dma_faults import LOAD, STORE
+from lane_faults import LANE_FAULTS
 from matrix_bench import small_config
 from vector_faults import VECTOR_FAULTS
 
@@ -190,74 +190,11 @@ MEMORIES = {
     ),
 }
 
-VECTOR = {
-    "lanes: a bias is not added": case(
-        test_vector_engine.test_bias_wraps_at_32_bits,
-        module="lanes",
-        change=Change(r"accumulators\[31:0\] \+ biases\[31:0\];", "accumulators[31:0];"),
-    ),
-    "lanes: entries of the unary table are always signed": case(
-        test_vector_engine.test_each_table_keeps_what_it_holds_when_the_other_is_filled,
-        module="lanes",
-        change=Change(r"(entry__\d\[7\]) & options\[165\];", r"\1;", count=32),
-    ),
-    "lanes: the residual is that of the row before": case(
-        test_vector_engine.test_a_residual_port_that_is_denied_for_long_holds_back_nothing_but_its_row,
-        module="lanes",
-        change=Change(r"== 3'h5;", "== 3'h6;"),
-    ),
-    "lanes: the pipeline is a cycle too short": case(
-        test_vector_engine.test_rows_are_issued_and_written_in_the_cycles_of_the_rules,
-        "accumulators",
-        module="lanes.add_residual",
-        change=assigned("result_valid", "stage_valid[3]"),
-    ),
-    "requantize: ties of a value are rounded down to 24 bits": case(
-        test_vector_engine.test_every_rounding_is_half_to_even,
-        module="lanes.requantize",
-        change=Change(r"\+ \S+ \[8\];", "+ 1'h0;", count=4),
-    ),
-    "requantize: a product is cut to 24 bits": case(
-        test_vector_engine.test_every_rounding_is_half_to_even,
-        module="lanes.requantize",
-        change=Change(r"\+ 23'h7fffff;", "+ 23'h0;", count=4),
-    ),
-    "requantize: ties of an integer are rounded down": case(
-        test_vector_engine.test_every_rounding_is_half_to_even,
-        module="lanes.requantize",
-        change=Change(r"\+ \S+ \[25\];", "+ 1'h0;", count=4),
-    ),
-    "requantize: no lower clamp": case(
-        test_vector_engine.test_random_programs_write_what_i04_says,
-        *(test_vector_engine.CONFIG, 0),
-        module="lanes.requantize",
-        change=Change(r"< \$signed\((\\port\S+ )\[31:16\]\);", "< $signed(16'h8000);", count=4),
-    ),
-    "addition: bits of a term below the window are lost": case(
-        test_vector_engine.test_what_is_below_the_window_of_the_addition_decides,
-        False,
-        module="lanes.add_residual",
-        change=Change(r"(assign b_\d_magnitude = \S+ ) \| .*;", r"\1;", count=4),
-    ),
-    "addition: bits of a product below the window are lost": case(
-        test_vector_engine.test_what_is_below_the_window_of_the_addition_decides,
-        True,
-        module="lanes.add_residual",
-        change=Change(r"(assign a_\d_magnitude = \S+ ) \| .*;", r"\1;", count=4),
-    ),
-    "addition: the sum is not clamped from above": case(
-        test_vector_engine.test_random_programs_write_what_i04_says,
-        *(test_vector_engine.CONFIG, 0),
-        module="lanes.add_residual",
-        change=Change(r"> \$signed\(\\port\S+ \[31:16\]\);", "> $signed(16'h7fff);", count=4),
-    ),
-}
-
 ENGINE_FAULTS: dict[str, Case] = {
     **MATRIX,
     **MEMORIES,
     **LOAD,
     **STORE,
-    **VECTOR,
+    **LANE_FAULTS,
     **VECTOR_FAULTS,
 }

@@ -9,6 +9,7 @@ from arch.config import Config
 from arch.isa import (
     Addition,
     Buffer,
+    ElementType,
     End,
     Engine,
     FillTable,
@@ -70,11 +71,19 @@ def random_program(rng: Random, config: Config, length: int) -> list[Instruction
     return [*program, End()]
 
 
+def _address(rng: Random, multiple: int = 1) -> int:
+    """Mostly in the first two banks of the activation buffer, and now and then at its end."""
+    address = rng.choice((rng.randint(0, 100), rng.randint(1900, 2200), rng.randint(8100, 8200)))
+    return address - address % multiple
+
+
 def _transfer(rng: Random, config: Config) -> dict[str, int]:
     small = rng.random() < 0.6
     run_bytes = rng.randint(1, 3 * config.axi_bytes if small else 1500)
     return {
-        "buffer_address": 0,
+        "buffer_address": _address(rng),
+        "run_buffer_stride": rng.randint(0, 100),
+        "plane_buffer_stride": rng.randint(0, 3000),
         "dram_address": rng.choice((0, 4096 - 8, 1024 - 4)) + rng.randint(0, 64),
         "run_bytes": run_bytes,
         "runs": rng.randint(1, 12) if small else rng.randint(1, 2),
@@ -122,9 +131,16 @@ def _matrix(rng: Random, config: Config, header: dict[str, Any]) -> Matrix:
     tiles = order == "tiles"
     return Matrix(
         **header,
-        activation_address=0,
+        activation_address=_address(rng),
+        y_origin=rng.choice((0, 0, -2, 95)),
+        y_row_step=rng.randint(0, 2),
+        y_ky_step=1,
         y_limit=100,
-        row_stride=16,
+        row_stride=rng.choice((0, 8, 16, rng.randint(0, 40))),
+        ky_stride=rng.randint(0, 500),
+        x_origin=rng.choice((0, 0, -3, 80)),
+        column_stride=rng.randint(0, 9),
+        kx_stride=rng.randint(0, 9),
         x_limit=100,
         output_rows=rng.choice((1, 2, 7, 20)),
         output_columns=rng.choice((1, 2)),
@@ -153,6 +169,11 @@ def _vector(rng: Random, config: Config, header: dict[str, Any]) -> Instruction:
         operation, addition = rng.choice((Operation.MULTIPLY, Operation.CENTRE)), Addition.NONE
     return Vector(
         **header,
+        source_address=_address(rng, 2 * config.cols),
+        source_row_stride=2 * config.cols * rng.randint(0, 3),
+        residual_address=_address(rng, 2 * config.cols),
+        residual_row_stride=2 * config.cols * rng.randint(0, 3),
+        multiplier_type=rng.choice((ElementType.INT8, ElementType.UINT8, ElementType.INT16)),
         rows=rng.choice((1, 2, 30)),
         n_tiles=rng.randint(1, 3),
         last_n=rng.randint(1, config.cols),

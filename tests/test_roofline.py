@@ -89,7 +89,5 @@ def test_timeline_is_never_below_the_bound_of_its_own_work(seed: int) -> None:
     config = random_config(rng)
     prediction = predict_program(random_program(rng, config, 20), config)
     did = prediction.counters
-    work = operator(
-        "all", did["macs"], did["load_bytes"], did["store_bytes"], did["vector_rows"]
-    )
+    work = operator("all", did["macs"], did["load_bytes"], did["store_bytes"], did["vector_rows"])
     assert roofline([work], config).cycles <= prediction.cycles

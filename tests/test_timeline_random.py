@@ -13,7 +13,8 @@ from arch.isa import Engine, Load
 from model.timeline import predict_program
 
 
-@pytest.mark.parametrize("seed", range(80))
+# In 277 a burst of STORE completes, and what the memory does next makes a later read wait.
+@pytest.mark.parametrize("seed", [*range(80), 277])
 def test_equal_to_the_cycle_reference(seed: int) -> None:
     """Every start, end, counter and ledger state; L-01: states sum to cycles.
 
