@@ -132,7 +132,7 @@ def test_out_of_range_field_is_named():
         (b"\x01" + bytes(62) + b"\x80", "END: bits outside every field are set"),
         (bytes(12), "an instruction is 64 bytes, not 12"),
         (dataclasses.replace(LOAD, runs=0).encode(), "LOAD: runs = 0 must be at least 1"),
-        (dataclasses.replace(LOAD, buffer=3).encode(), "LOAD: buffer = 3 is undefined"),
+        (dataclasses.replace(VECTOR, statistic=3).encode(), "VECTOR: statistic = 3 is undefined"),
     ],
 )
 def test_decode_rejects_what_is_undefined(data, expected):

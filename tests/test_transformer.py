@@ -47,7 +47,7 @@ def test_minilm_of_16_tokens_keeps_the_array_of_base_busy():
     result = run_named("minilm:16", BASE)
     assert_meets_every_bound(result)
     assert result.utilization >= 0.85
-    assert result.accuracy["cosine_min"] >= 0.985
+    assert result.accuracy.cosine_min >= 0.985
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 15, 17, 31])

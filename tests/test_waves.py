@@ -110,7 +110,7 @@ def test_a_bad_window_is_told_in_one_line(text, rule, capsys):
 
 
 def test_a_window_behind_the_run_is_told(tmp_path):
-    with pytest.raises(AssayError, match=r"--waves 9000:9100 records nothing: .* after 706 cycles"):
+    with pytest.raises(AssayError, match=r"--waves 9000:9100 records nothing: .* after 708 cycles"):
         record(tmp_path / "last", window=Window(9000, 9100))
 
 
