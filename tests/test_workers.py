@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -72,7 +73,16 @@ def test_an_exception_is_a_reason_with_a_trace_where_nobody_foresaw_it():
     assert outcomes(refuse, [0]) == {0: Lost("does not fit", refused=True)}
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts, also where a shell that started the tests in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_no_process_behind(tmp_path, sent):
     def work(item: int) -> None:
         child = subprocess.Popen(["sleep", "60"])
