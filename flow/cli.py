@@ -24,7 +24,7 @@ from flow.correlate.command import correlate_command
 from flow.files import check_writable
 from flow.memory import check_memory
 from flow.regress.command import regress_command
-from flow.run import Program, compile_workload, predict_program, run
+from flow.run import Program, Run, compile_workload, predict_program, run
 from flow.simulate import SimulationError
 from flow.timelines import write_timelines
 from flow.toolchain import check_simulator
@@ -118,20 +118,22 @@ def run_command(
     again = ["assay", "run", workload, "--config", config]
     again += [part for change in changes or [] for part in ("--set", change)]
     again += ["--sim", sim, "--memory", memory, "--seed", str(seed)]
-    if waves is not None:
-        again += ["--waves", waves]
-    if inputs is not None:
-        again += ["--inputs", str(inputs)]
-    if sentences is not None:
-        again += ["--sentences", str(sentences)]
-    if program.workload is not None and program.workload.similarities is not None:
-        report.print_similarities(
-            program.workload.similarities(finished.outputs), finished.result, report.console()
-        )
+    for option, value in (("--waves", waves), ("--inputs", inputs), ("--sentences", sentences)):
+        again += [] if value is None else [option, str(value)]
+    _print_similarities(program, finished)
     report.print_result(finished.result, report.console(), shlex.join(again))
     if recording is not None:
         last.tell(recording.folder, finished.divergence, typer.echo)
     raise typer.Exit(_PASS if finished.result.passed else _FAIL)
+
+
+def _print_similarities(program: Program, finished: Run) -> None:
+    """Where sentences ran, and to their end."""
+    workload = program.workload
+    if workload is None or workload.similarities is None or finished.result.accuracy is None:
+        return
+    similarities = workload.similarities(finished.outputs)
+    report.print_similarities(similarities, finished.result, report.console())
 
 
 @app.command("predict")

@@ -13,9 +13,9 @@ error              only where hardware stopped the program: code (by name), inst
 outputs_compared   bytes written by program or image, each compared with the golden model
 bytes_untouched    other bytes, each compared with what it held before the run
 mismatches         wrong bytes of both kinds
-accuracy           only where there is a reference in floating point: cosine_mean, cosine_min of the
-                   outputs with it; for three sentences or more the rank_correlation (Spearman's)
-                   of the similarities of all pairs
+accuracy           only where there is a reference in floating point and the run reached its end:
+                   cosine_mean, cosine_min of the outputs with it; for three sentences or more the
+                   rank_correlation (Spearman's) of the similarities of all pairs
 cycles, macs       of the run
 utilization        macs / (cycles x rows x cols)
 counters           every counter but the ledger, by name

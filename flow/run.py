@@ -264,8 +264,11 @@ def _operators(evidence: _Evidence, cycles: int) -> list[OperatorResult]:
 
 
 def _accuracy(evidence: _Evidence) -> Accuracy | None:
-    workload = evidence.program.workload
+    """None without a reference, and where the run did not reach its end."""
+    workload, outcome = evidence.program.workload, evidence.simulation.outcome
     if workload is None or workload.accuracy is None:
+        return None
+    if outcome.timed_out or outcome.status["ERROR"]:
         return None
     outputs = reference.read_outputs(evidence.simulation.after[DRAM], evidence.program.image)
     return Accuracy(**workload.accuracy(outputs))
