@@ -141,6 +141,14 @@ class Addition(enum.IntEnum):
     INT16 = 2
 
 
+class Raw(enum.IntEnum):
+    """Which half of the int32 value VECTOR writes as it is, instead of scaling it (I-04)."""
+
+    NONE = 0
+    LOW = 1
+    HIGH = 2
+
+
 class Table(enum.IntEnum):
     """Which lookup memory TABLE fills."""
 
@@ -218,6 +226,7 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         Field("x_origin", 24, signed=True, doc="x, in bytes, of the first column and first kx"),
         Field("column_stride", 24, doc="bytes from output column to output column"),
         Field("kx_stride", 24, doc="bytes from kx to kx"),
+        Field("n_stride", 16, doc="bytes from n tile to n tile, added to x"),
         Field("x_limit", 24, doc="bytes with 0 <= x < x_limit exist; others read as zero"),
         Field("output_rows", 16, doc="output rows, 1 up"),
         Field("output_columns", 16, doc="output columns, 1 up"),
@@ -233,10 +242,13 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         Field("weight_zero_row", 1, doc="each n tile starts with a row of C zero points"),
         Field("weight_transposed", 1, doc="load column by column from rows of n"),
         Field("weight_row_major", 1, doc="load row by row from rows of k"),
+        Field("weight_diagonal", 1, doc="C bytes for all tiles of (n, ky, kx), on their diagonal"),
         Field("weight_stride", 20, doc="bytes from n to n where transposed, k to k if row-major"),
         Field("accumulator_address", 12, doc="vector index of the first accumulator in its half"),
         Field("accumulator_half", 1, doc="the half that MATRIX works in"),
         Field("accumulate", 1, doc="add to what the accumulators hold, else overwrite"),
+        Field("maximum", 1, doc="keep the greater of accumulator and sum instead of adding"),
+        Field("mac_k", 7, doc="k of a run that count as MACs; 0: all that are valid"),
     ),
     Opcode.VECTOR: (
         *HEADER,
@@ -258,6 +270,7 @@ LAYOUTS: dict[Opcode, tuple[Field, ...]] = {
         Field("scale", 32, doc="float32 bits of the scale of all channels"),
         Field("row_scale", 1, doc="multiply the scale by that of the row"),
         Field("bias_after", 1, doc="add the bias, an int16, to the scaled value"),
+        Field("raw", 2, doc="see Raw"),
         Field("zero_point", 16, signed=True, doc="added after requantisation"),
         Field("clamp_low", 16, signed=True, doc="least requantised value"),
         Field("clamp_high", 16, signed=True, doc="greatest requantised value"),

@@ -24,6 +24,7 @@ from arch.fields import (
     Field,
     Opcode,
     Operation,
+    Raw,
     RowFunction,
     Source,
     Statistic,
@@ -47,6 +48,7 @@ __all__ = [
     "Matrix",
     "Opcode",
     "Operation",
+    "Raw",
     "RowFunction",
     "ScaleRows",
     "Source",
@@ -176,6 +178,7 @@ class Matrix(Instruction):
     x_origin: int = 0
     column_stride: int = 0
     kx_stride: int = 0
+    n_stride: int = 0
     x_limit: int
     output_rows: int
     output_columns: int = 1
@@ -191,10 +194,13 @@ class Matrix(Instruction):
     weight_zero_row: int = 0
     weight_transposed: int = 0
     weight_row_major: int = 0
+    weight_diagonal: int = 0
     weight_stride: int = 0
     accumulator_address: int = 0
     accumulator_half: int = 0
     accumulate: int = 0
+    maximum: int = 0
+    mac_k: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +227,7 @@ class Vector(Instruction):
     scale: int = 0
     row_scale: int = 0
     bias_after: int = 0
+    raw: int = Raw.NONE
     zero_point: int = 0
     clamp_low: int = -32768
     clamp_high: int = 32767
@@ -284,6 +291,7 @@ _ENUMERATED: dict[str, type[enum.IntEnum]] = {
     "statistic": Statistic,
     "output_buffer": Destination,
     "function": RowFunction,
+    "raw": Raw,
 }
 
 _AT_LEAST_ONE = frozenset(
