@@ -51,12 +51,18 @@ class MatrixEngine(Sequencer):
             parts = [(instruction.n_tiles * tiles, reads)]
         firsts = [first for part in parts for first in self._run_tiles(*part, rows)]
         self.reads.add(instruction, np.concatenate(firsts))
-        k = (instruction.k_tiles - 1) * self._rows + instruction.last_k
-        n = (instruction.n_tiles - 1) * self._cols + instruction.last_n
-        self._macs += rows * taps * k * n
+        self._macs += rows * taps * self._macs_of_row(instruction)
         self._tiles += instruction.n_tiles * tiles
         self._rows_issued += rows * instruction.n_tiles * tiles
         self.retire(self._streamed[-1] + MATRIX_PIPELINE_CYCLES)
+
+    def _macs_of_row(self, instruction: Matrix) -> int:
+        """MACs of a row at one tap, over its k tiles and n tiles (section 8)."""
+        if instruction.maximum:
+            return 0
+        valid_k = (instruction.k_tiles - 1) * self._rows + instruction.last_k
+        valid_n = (instruction.n_tiles - 1) * self._cols + instruction.last_n
+        return (instruction.mac_k or valid_k) * valid_n
 
     def _run_tiles(self, tiles: int, reads: int, rows: int) -> Iterator[Integers]:
         """Load and stream equal tiles; yields the cycles of their first rows.

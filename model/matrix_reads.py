@@ -35,21 +35,24 @@ class MatrixReads:
             begin, rows = int(first_rows[0]), masks.shape[1]
             requests = self._requests.window(begin, int(first_rows[-1]) - begin + rows)
             cycles = first_rows[:, None] - begin + np.arange(rows)
-            requests[cycles] = np.tile(masks, (instruction.n_tiles, 1))
+            requests[cycles] = np.tile(masks, (len(first_rows) // len(masks), 1))
         self._issued.clear()
         return self._requests.window(first, length)
 
     def _row_masks(self, instruction: Matrix) -> Masks:
-        """Sub-banks of each row (second axis) of the tiles (first axis) of an n tile.
+        """Sub-banks of each row (second axis) of the tiles (first axis).
 
-        A row is the bytes of its valid lanes, which are neighbours (I-03, B-04).
+        A row is the bytes of its valid lanes, which are neighbours (I-03, B-04). Where n tiles read
+        the same channels, these are the tiles of one of them.
         """
         m = instruction
-        ky, kx, tile, oy, ox = np.ogrid[
-            : m.ky_count, : m.kx_count, : m.k_tiles, : m.output_rows, : m.output_columns
+        n_tiles = m.n_tiles if m.n_stride else 1
+        n, ky, kx, tile, oy, ox = np.ogrid[
+            :n_tiles, : m.ky_count, : m.kx_count, : m.k_tiles, : m.output_rows, : m.output_columns
         ]
         y = m.y_origin + oy * m.y_row_step + ky * m.y_ky_step
-        x = m.x_origin + ox * m.column_stride + kx * m.kx_stride + tile * self._rows
+        x = m.x_origin + ox * m.column_stride + kx * m.kx_stride
+        x = x + n * m.n_stride + tile * self._rows
         lanes = np.where(tile == m.k_tiles - 1, m.last_k, self._rows)
         low = np.maximum(0, -x)
         high = np.minimum(lanes, m.x_limit - x)

@@ -25,12 +25,13 @@ def sub_banks(config: Config, addresses: Iterable[int]) -> SubBanks:
     )
 
 
-def matrix_row(config: Config, ins: Any, place: tuple[int, int, int], row: int) -> SubBanks:
-    """What MATRIX reads for a row of the tile at (ky, kx, t) (I-03)."""
-    ky, kx, t = place
+def matrix_row(config: Config, ins: Any, place: tuple[int, int, int, int], row: int) -> SubBanks:
+    """What MATRIX reads for a row of the tile at (n, ky, kx, t) (I-03)."""
+    n, ky, kx, t = place
     oy, ox = divmod(row, ins.output_columns)
     y = ins.y_origin + oy * ins.y_row_step + ky * ins.y_ky_step
-    x = ins.x_origin + ox * ins.column_stride + kx * ins.kx_stride + t * config.rows
+    x = ins.x_origin + ox * ins.column_stride + kx * ins.kx_stride
+    x += n * ins.n_stride + t * config.rows
     base = ins.activation_address + oy * ins.row_stride + ky * ins.ky_stride
     valid = ins.last_k if t == ins.k_tiles - 1 else config.rows
     lanes = range(valid if 0 <= y < ins.y_limit else 0)

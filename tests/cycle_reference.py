@@ -36,6 +36,9 @@ IN_FLIGHT_STATE = {
     Engine.STORE: "wait_memory",
 }
 
+Tile = tuple[int, int, int, bool, tuple[int, int, int, int]]
+"""Instruction, weight reads, MACs of a row, whether it is the last one, and (n, ky, kx, t)."""
+
 PIPELINE_CYCLES = {
     "row": timing.VECTOR_PIPELINE_CYCLES,
     "word": timing.TABLE_PIPELINE_CYCLES,
@@ -79,10 +82,10 @@ class Machine:
         self.end_dispatched = False
         self.load, self.store = LoadUnit(self), StoreUnit(self)
         self.asked: SubBanks = frozenset()
-        self.loader: deque[tuple[int, int, int, bool, tuple[int, int, int]]] = deque()
+        self.loader: deque[Tile] = deque()
         self.loader_left = 0
         self.reading = False
-        self.banks: deque[tuple[int, int, int, bool, tuple[int, int, int]]] = deque()
+        self.banks: deque[Tile] = deque()
         self.banks_busy = 0
         self.row_left = 0
         self.drain: deque[tuple[int, int]] = deque()
@@ -228,12 +231,12 @@ class Machine:
         for n in range(ins.n_tiles):
             places = list(product(range(ins.ky_count), range(ins.kx_count), range(ins.k_tiles)))
             for place in places:
-                valid_k = ins.last_k if place[2] == ins.k_tiles - 1 else self.c.rows
+                valid_k = valid_macs(ins, self.c.rows, last=place[2] == ins.k_tiles - 1)
                 valid_n = ins.last_n if n == ins.n_tiles - 1 else self.c.cols
                 reads = self.c.cols if ins.weight_transposed else self.c.rows
                 reads += bool(ins.weight_zero_row and place == (0, 0, 0))
                 last = n == ins.n_tiles - 1 and place == places[-1]
-                self.loader.append((index, reads, valid_k * valid_n, last, place))
+                self.loader.append((index, reads, valid_k * valid_n, last, (n, *place)))
 
     @property
     def last_weight_read(self) -> bool:
@@ -330,6 +333,15 @@ class Machine:
             else:
                 state = "idle"
             self.ledger[engine.name.lower()][state] += 1
+
+
+def valid_macs(ins: Any, rows: int, last: bool) -> int:
+    """k of a row that count as MACs in a tile, the last one of a run or not (section 8)."""
+    if ins.maximum:
+        return 0
+    if ins.mac_k:
+        return ins.mac_k if last else 0
+    return ins.last_k if last else rows
 
 
 def run(

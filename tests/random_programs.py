@@ -127,8 +127,8 @@ def _store(rng: Random, config: Config, header: dict[str, Any]) -> Store:
 
 
 def _matrix(rng: Random, config: Config, header: dict[str, Any]) -> Matrix:
-    order = rng.choice(("tiles", "tiles", "transposed", "row_major"))
-    tiles = order == "tiles"
+    order = rng.choice(("tiles", "tiles", "transposed", "row_major", "diagonal"))
+    tiles = order in ("tiles", "diagonal")
     return Matrix(
         **header,
         activation_address=_address(rng),
@@ -141,6 +141,7 @@ def _matrix(rng: Random, config: Config, header: dict[str, Any]) -> Matrix:
         x_origin=rng.choice((0, 0, -3, 80)),
         column_stride=rng.randint(0, 9),
         kx_stride=rng.randint(0, 9),
+        n_stride=rng.choice((0, 0, 8, 30, rng.randint(0, 60))),
         x_limit=100,
         output_rows=rng.choice((1, 2, 7, 20)),
         output_columns=rng.choice((1, 2)),
@@ -153,7 +154,10 @@ def _matrix(rng: Random, config: Config, header: dict[str, Any]) -> Matrix:
         weight_address=0,
         weight_transposed=int(order == "transposed"),
         weight_row_major=int(order == "row_major"),
-        weight_zero_row=rng.randint(0, 1) if tiles else 0,
+        weight_diagonal=int(order == "diagonal"),
+        weight_zero_row=rng.randint(0, 1) if order == "tiles" else 0,
+        maximum=int(rng.random() < 0.2),
+        mac_k=rng.choice((0, 0, rng.randint(1, config.rows))),
     )
 
 

@@ -129,6 +129,26 @@ def test_counters_of_matrix_and_vector() -> None:
     assert counters["matrix_instructions"] == counters["vector_instructions"] == 1
 
 
+@pytest.mark.parametrize(
+    ("fields", "macs"),
+    [
+        ({"mac_k": 7}, 3 * 2 * 7 * 19),
+        ({"mac_k": 7, "k_tiles": 1}, 3 * 2 * 7 * 19),
+        ({"maximum": 1}, 0),
+        ({"maximum": 1, "mac_k": 7}, 0),
+    ],
+)
+def test_macs_that_are_none_by_structure(fields: dict[str, int], macs: int) -> None:
+    """Section 8: 3 rows, 2 taps, n = 16 + 3. ``mac_k`` counts in the last tile of a run alone, a
+    maximum is no MAC; rows, tiles and slots are what they were."""
+    shape = {"k_tiles": 3, "last_k": 5, "ky_count": 2, "n_tiles": 2, "last_n": 3}
+    counters = run(matrix(3, **(shape | fields))).counters
+    tiles = 2 * 2 * (shape | fields)["k_tiles"]
+    assert counters["macs"] == macs
+    assert (counters["weight_tiles"], counters["matrix_rows"]) == (tiles, 3 * tiles)
+    assert counters["mac_slots"] == 3 * tiles * 256
+
+
 def test_ledger_of_a_chain() -> None:
     """Section 7: LOAD 14-26 with AR in 15 and the write in 26; VECTOR queued from 15, waits to 26,
     starts in 27, parameters 28-31, row in 32, retires in 48; 50 cycles."""

@@ -53,6 +53,15 @@ def test_matrix_asks_for_the_bytes_of_valid_lanes(
     assert denied == [even, odd]
 
 
+@pytest.mark.parametrize(("stride", "even", "odd"), [(0, 20, 0), (16, 20, 0), (64, 10, 5)])
+def test_matrix_asks_for_the_channels_of_each_n_tile(stride: int, even: int, odd: int) -> None:
+    """B-04, I-03: rows of four n tiles in 31 to 35, 47 to 51, 63 to 67, 79 to 83; VECTOR wants to
+    read until then. With 64 they lie in even, odd and even words, and the last beyond x_limit."""
+    rows = matrix(5, n_tiles=4, row_stride=0, n_stride=stride, x_limit=192)
+    denied = [run(rows, reader(60, at)).ledger["vector"]["wait_port"] for at in (0, 64)]
+    assert denied == [even, odd]
+
+
 def test_the_second_read_of_a_row_waits_alone() -> None:
     """T-VX-03: y is read in 18, 20 up to 30, then in 35 instead of 32; three rows are left."""
     residual = {"addition": Addition.INT16, "residual_address": 0}

@@ -150,12 +150,13 @@ def test_matrix_loads_weights_then_streams() -> None:
 
 def test_matrix_reads_zero_row_first_and_columns_where_transposed() -> None:
     """T-MX-01: 17 reads with a zero row. With 8 columns 8 reads where transposed and 16 where
-    row-major; a port of 32 bytes has the second beat on R in 12, so the start is in 15, the rows in
-    24 to 28 or 32 to 36."""
+    row-major or diagonal; a port of 32 bytes has the second beat on R in 12, so the start is in
+    15, the rows in 24 to 28 or 32 to 36."""
     assert times(matrix(5, weight_zero_row=1)) == [(14, 42)]
     narrow = {"cols": 8, "axi_data_bits": 256, "dram_bytes_per_cycle": 32}
     assert times(matrix(5, weight_transposed=1), **narrow) == [(15, 34)]
     assert times(matrix(5, weight_row_major=1), **narrow) == [(15, 42)]
+    assert times(matrix(5, weight_diagonal=1), **narrow) == [(15, 42)]
 
 
 def test_matrix_accepts_in_the_cycle_of_the_last_weight_read() -> None:
