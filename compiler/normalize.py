@@ -6,7 +6,7 @@ from arch.isa import ElementType, Operation, RowFunction, ScaleRows, Statistic, 
 from compiler.emitter import Emitter
 from compiler.step import Region
 from compiler.vector_fields import NOWHERE, from_buffer, into, lanes, tensor_scale
-from workloads.linear import KEEP, Narrow
+from workloads.epilogue import KEEP, Narrow
 from workloads.operators import Normalize
 from workloads.tensor import Tensor
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from model.tiling import ceil_div
 
 
-def pack_weights(weight: NDArray[np.int8], rows: int, cols: int) -> bytes:
+def pack_weights(weight: NDArray[np.int8] | NDArray[np.uint8], rows: int, cols: int) -> bytes:
     """Weights [K, N] as [n tile][k tile][row][col], zero beyond K and N (rule D-02)."""
     k, n = weight.shape
     k_tiles, n_tiles = ceil_div(k, rows), ceil_div(n, cols)

@@ -7,7 +7,7 @@ import numpy as np
 from arch.isa import Destination, ElementType, Source
 from compiler.emitter import Operand
 from model.tiling import ceil_div
-from workloads.linear import KEEP, Narrow
+from workloads.epilogue import KEEP, Narrow
 
 Fields = dict[str, int]
 

@@ -24,8 +24,9 @@ from golden.ops.requantize import add_zero_point, requantize
 from golden.ops.rotary import rotary
 from golden.ops.sum_rows import sum_rows
 from golden.ops.table import lookup
+from workloads.epilogue import Narrow, Residual
 from workloads.graph import Graph
-from workloads.linear import Linear, Narrow, Residual
+from workloads.linear import Linear
 from workloads.operators import (
     Add,
     Append,

@@ -8,8 +8,8 @@ import numpy as np
 from random_graphs import random_tensor
 
 from arch.isa import ElementType
+from workloads.epilogue import KEEP, Narrow
 from workloads.graph import Constant, Graph
-from workloads.linear import KEEP, Narrow
 from workloads.operators import (
     Add,
     Append,

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from arch.config import Config
 from arch.isa import Addition, ElementType
+from workloads.epilogue import KEEP, Narrow, Residual, UnaryTable
 from workloads.graph import Graph
-from workloads.linear import KEEP, Linear, Narrow, Residual, UnaryTable
+from workloads.linear import Linear
 from workloads.tensor import DTYPES, Tensor
 
 BYTE_TYPES = (ElementType.INT8, ElementType.UINT8)

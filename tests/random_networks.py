@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from arch.isa import Addition, ElementType
 from workloads.attention import EXPONENT_STEPS, PROBABILITY_STEPS
+from workloads.epilogue import Narrow, Residual
 from workloads.graph import Constant, Graph
-from workloads.linear import Linear, Narrow, Residual
+from workloads.linear import Linear
 from workloads.operators import (
     Add,
     Append,

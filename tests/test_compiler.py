@@ -180,7 +180,8 @@ def conflicting_steps():
     y = Tensor("y", 40, 30, ElementType.INT8)
     weight = rng.integers(-128, 128, (70, 30), dtype=np.int8)
     bias, scale = np.zeros(30, np.int32), np.full(30, 0.001, np.float32)
-    graph = Graph("g", (x,), (Linear("l", x, weight, bias, scale, y),), (y,))
+    layer = Linear(name="l", input=x, weight=weight, bias=bias, scale=scale, output=y)
+    graph = Graph("g", (x,), (layer,), (y,))
     return graph, {"x": random_tensor(rng, x)}
 
 

@@ -13,7 +13,7 @@ from compiler import compile
 from flow.reference import evaluate, first_difference
 from golden.machine import run
 from model.timeline import predict
-from workloads.linear import KEEP, Narrow
+from workloads.epilogue import KEEP, Narrow
 from workloads.registry import load
 from workloads.tensor import Tensor
 

@@ -17,8 +17,9 @@ from golden.ops.normalize import normalize
 from golden.ops.requantize import requantize
 from golden.ops.rotary import rotary
 from golden.ops.sum_rows import sum_rows
+from workloads.epilogue import Narrow, Residual
 from workloads.graph import Constant, Graph
-from workloads.linear import Linear, Narrow, Residual
+from workloads.linear import Linear
 from workloads.operators import (
     Add,
     Append,

@@ -39,6 +39,16 @@ def check_shape(operator: str, key: str, tensor: Tensor, rows: int, cols: int) -
         fail(operator, f"{key} is {tensor.rows} x {tensor.cols}, must be {rows} x {cols}")
 
 
+def check_repeated(operator: str, key: str, tensor: Tensor, whole: Tensor) -> None:
+    """Require the columns of `whole`, and rows that each serve as many of its rows."""
+    if tensor.cols != whole.cols or whole.rows % tensor.rows:
+        fail(
+            operator,
+            f"{key} is {tensor.rows} x {tensor.cols}, must have {whole.cols} columns and a divisor "
+            f"of {whole.rows} rows",
+        )
+
+
 def check_array(
     operator: str, key: str, array: NDArray[Any], dtype: DTypeLike, shape: tuple[int, ...]
 ) -> None:

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from arch.errors import AssayError
 from arch.isa import Addition, ElementType
 from workloads.attention import EXPONENT_STEPS, PROBABILITY_STEPS
+from workloads.epilogue import Narrow, Residual
 from workloads.graph import Constant, Graph
 from workloads.interpolation import interpolation_table
-from workloads.linear import Linear, Narrow, Residual
+from workloads.linear import Linear
 from workloads.llama import (
     EPSILON,
     HEAD_SIZE,

@@ -9,8 +9,9 @@ import numpy as np
 
 from arch.isa import Addition, ElementType
 from workloads.attention import EXPONENT_STEPS, PROBABILITY_STEPS
+from workloads.epilogue import KEEP, Narrow, Residual
 from workloads.graph import Constant, Graph
-from workloads.linear import KEEP, Linear, Narrow, Residual
+from workloads.linear import Linear
 from workloads.minilm import HEADS, LAYERS
 from workloads.minilm_quantizer import GELU_BITS, NORM_BITS, QuantizedMiniLM
 from workloads.operators import Add, Attention, Gather, Normalize, Operator, Segment, SumRows

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arch.isa import Addition, ElementType
+from workloads.epilogue import Residual, UnaryTable
 from workloads.graph import Graph
-from workloads.linear import Linear, Residual, UnaryTable
+from workloads.linear import Linear
 from workloads.minilm import (
     Floats,
     Parameters,

@@ -11,22 +11,50 @@ from __future__ import annotations
 
 from workloads.linear import Linear
 from workloads.operators.attention import Attention, Segment
-from workloads.operators.elementwise import Add, Multiply, Rotary
-from workloads.operators.reduction import Normalize, SumRows
-from workloads.operators.rows import Append, Gather
+from workloads.operators.elementwise import Add, Map, Multiply, Rotary
+from workloads.operators.matmul import MatMul
+from workloads.operators.reduction import Normalize, Softmax, SumRows
+from workloads.operators.rows import Append, Concat, Gather, Move
+from workloads.operators.windows import AveragePool, Conv, MaxPool
 
 __all__ = [
     "Add",
     "Append",
     "Attention",
+    "AveragePool",
+    "Concat",
+    "Conv",
     "Gather",
     "Linear",
+    "Map",
+    "MatMul",
+    "MaxPool",
+    "Move",
     "Multiply",
     "Normalize",
     "Operator",
     "Rotary",
     "Segment",
+    "Softmax",
     "SumRows",
 ]
 
-Operator = Linear | Gather | Add | Multiply | Normalize | Attention | Rotary | SumRows | Append
+Operator = (
+    Linear
+    | Conv
+    | MatMul
+    | MaxPool
+    | AveragePool
+    | Gather
+    | Add
+    | Map
+    | Multiply
+    | Normalize
+    | Softmax
+    | Attention
+    | Rotary
+    | SumRows
+    | Append
+    | Concat
+    | Move
+)

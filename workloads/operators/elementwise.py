@@ -5,17 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from arch.isa import ElementType
+from arch.isa import Addition, ElementType
 from workloads.checks import (
+    BYTES,
     WRITABLE,
     check_output_zero_point,
+    check_repeated,
     check_scale,
     check_shape,
     check_source_zero_point,
     check_type,
     fail,
 )
-from workloads.linear import KEEP, Narrow, check_narrow
+from workloads.epilogue import (
+    KEEP,
+    Narrow,
+    Residual,
+    UnaryTable,
+    check_clamp,
+    check_narrow,
+)
 from workloads.tensor import Tensor, check_name
 
 
@@ -50,9 +59,10 @@ class Add:
 
 @dataclass(frozen=True, eq=False)
 class Multiply:
-    """``output = clamp(requantize((left - zero) * (right - zero), scale) + zero)``, one shape.
+    """``output = clamp(requantize((left - zero) * (right - zero), scale) + zero)``.
 
-    The zero point of an int16 factor is 0.
+    The zero point of an int16 factor is 0. The right factor may have fewer rows, of which each
+    serves as many rows of the left one, one behind the other.
     """
 
     name: str
@@ -74,8 +84,9 @@ class Multiply:
             ("right", self.right, self.right_zero_point),
         ):
             check_type(self.name, key, factor, WRITABLE)
-            check_shape(self.name, key, factor, self.output.rows, self.output.cols)
             check_source_zero_point(self.name, f"{key}_zero_point", zero_point, factor)
+        check_shape(self.name, "left", self.left, self.output.rows, self.output.cols)
+        check_repeated(self.name, "right", self.right, self.output)
         check_type(self.name, "output", self.output, WRITABLE)
         check_output_zero_point(
             self.name, "output_zero_point", self.output_zero_point, self.output.element_type
@@ -85,6 +96,55 @@ class Multiply:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         return (self.left, self.right)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.output,)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Map:
+    """``output = add(table(input))``, code by code; 8-bit throughout.
+
+    Attributes
+    ----------
+    table
+        Optional, of codes of the input's type.
+    residual
+        Optional, of kind TABLE (N-02). Its tensor may have fewer rows, of which each serves as many
+        rows of the input, one behind the other.
+    """
+
+    name: str
+    input: Tensor
+    output: Tensor
+    table: UnaryTable | None = None
+    residual: Residual | None = None
+
+    kind: ClassVar[str] = "map"
+    macs: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        check_name("operator", self.name)
+        check_type(self.name, "input", self.input, BYTES)
+        check_type(self.name, "output", self.output, BYTES)
+        check_shape(self.name, "input", self.input, self.output.rows, self.output.cols)
+        if self.table is not None:
+            check_type(self.name, "input", self.input, (self.table.source,))
+        if self.residual is not None:
+            if self.residual.kind is not Addition.TABLE:
+                fail(self.name, "the residual must be of kind TABLE")
+            check_repeated(self.name, "residual", self.residual.tensor, self.output)
+            check_clamp(
+                self.name, "clamp of the residual", self.residual.clamp, self.output.element_type
+            )
+        else:
+            mapped = self.input.element_type if self.table is None else self.table.element_type
+            check_type(self.name, "output", self.output, (mapped,))
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,) if self.residual is None else (self.input, self.residual.tensor)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:

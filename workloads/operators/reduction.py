@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from arch.isa import ElementType
 from workloads.checks import (
     BYTES,
+    WRITABLE,
     check_array,
+    check_output_zero_point,
     check_range,
     check_scale,
     check_shape,
@@ -19,7 +21,7 @@ from workloads.checks import (
     check_type,
     fail,
 )
-from workloads.linear import KEEP, Narrow, check_narrow
+from workloads.epilogue import KEEP, Narrow, check_narrow
 from workloads.tensor import Tensor, check_name
 
 _COLUMN_LIMIT = (1 << 15) - 1
@@ -40,7 +42,7 @@ class Normalize:
     Attributes
     ----------
     input
-        Tensor [m, n], int16.
+        Tensor [m, n]; 8-bit ones less `input_zero_point`.
     scale, offset
         float32 [n], 2^-62 at least (N-08), and int32 [n] in the range of int16, in steps of `wide`.
     epsilon
@@ -60,6 +62,7 @@ class Normalize:
     output: Tensor
     narrow: Narrow = KEEP
     wide: Tensor | None = None
+    input_zero_point: int = 0
 
     kind: ClassVar[str] = "normalize"
     macs: ClassVar[int] = 0
@@ -67,7 +70,8 @@ class Normalize:
     def __post_init__(self) -> None:
         check_name("operator", self.name)
         rows, cols = self.input.rows, self.input.cols
-        check_type(self.name, "input", self.input, (ElementType.INT16,))
+        check_type(self.name, "input", self.input, WRITABLE)
+        check_source_zero_point(self.name, "input_zero_point", self.input_zero_point, self.input)
         check_range(self.name, "columns of the input", cols, 1, _COLUMN_LIMIT)
         check_array(self.name, "scale", self.scale, np.float32, (cols,))
         check_scale(self.name, "scale", self.scale, row_scaled=True)
@@ -94,7 +98,7 @@ class Normalize:
 
 @dataclass(frozen=True, eq=False)
 class SumRows:
-    """``output[s] = clamp16(requantize(sum over rows of segment s of (input - zero), scale[s]))``.
+    """``output[s] = clamp(requantize(sum over segment s of (input - zero), scale[s]) + zero)``.
 
     Attributes
     ----------
@@ -105,7 +109,7 @@ class SumRows:
     scale
         One float for each segment.
     output
-        Tensor [len(segments), n], int16.
+        Tensor [len(segments), n].
     """
 
     name: str
@@ -114,14 +118,18 @@ class SumRows:
     scale: tuple[float, ...]
     output: Tensor
     input_zero_point: int = 0
+    output_zero_point: int = 0
 
     kind: ClassVar[str] = "sum_rows"
 
     def __post_init__(self) -> None:
         check_name("operator", self.name)
         check_type(self.name, "input", self.input, BYTES)
-        check_type(self.name, "output", self.output, (ElementType.INT16,))
+        check_type(self.name, "output", self.output, WRITABLE)
         check_shape(self.name, "output", self.output, len(self.segments), self.input.cols)
+        check_output_zero_point(
+            self.name, "output_zero_point", self.output_zero_point, self.output.element_type
+        )
         for first, count in self.segments:
             if first < 0 or count < 1 or first + count > self.input.rows:
                 fail(
@@ -147,3 +155,50 @@ class SumRows:
     @property
     def macs(self) -> int:
         return self.input.cols * sum(count for _, count in self.segments)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Softmax:
+    """``exp(x) / sum(exp(x))`` of each row, in three passes.
+
+    ``e, f = exponent(max(x) - x, scale)`` with the peak 32767 (N-05), then ``output =
+    clamp(requantize(e, f32(output_scale * reciprocal(sum(f)))) + output_zero_point)`` (N-06, N-08).
+
+    Attributes
+    ----------
+    input, output
+        Tensors of one shape; the input is 8-bit or int16.
+    scale
+        float32: input scale times log2(e) times 2^18.
+    output_scale
+        float32, 2^-62 at least: 2^26 / 32767 over the output scale.
+    """
+
+    name: str
+    input: Tensor
+    output: Tensor
+    scale: float
+    output_scale: float
+    output_zero_point: int = 0
+
+    kind: ClassVar[str] = "softmax"
+    macs: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        check_name("operator", self.name)
+        check_type(self.name, "input", self.input, WRITABLE)
+        check_type(self.name, "output", self.output, WRITABLE)
+        check_shape(self.name, "output", self.output, self.input.rows, self.input.cols)
+        check_scale(self.name, "scale", self.scale)
+        check_scale(self.name, "output_scale", self.output_scale, row_scaled=True)
+        check_output_zero_point(
+            self.name, "output_zero_point", self.output_zero_point, self.output.element_type
+        )
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.output,)

@@ -1,4 +1,4 @@
-"""Operators that move rows and change no number."""
+"""Operators that move elements and change no number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arch.isa import ElementType
-from workloads.checks import WRITABLE, check_shape, check_type, fail
+from workloads.checks import (
+    WRITABLE,
+    check_array,
+    check_output_zero_point,
+    check_range,
+    check_shape,
+    check_type,
+    fail,
+)
 from workloads.tensor import DTYPES, Tensor, check_name, describe
 
 
@@ -84,6 +92,71 @@ class Append:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         return (self.cache, self.rows)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.output,)
+
+
+@dataclass(frozen=True, eq=False)
+class Concat:
+    """Columns of all inputs side by side."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+    kind: ClassVar[str] = "concat"
+    macs: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        check_name("operator", self.name)
+        check_type(self.name, "output", self.output, WRITABLE)
+        for index, tensor in enumerate(self.inputs):
+            check_type(self.name, f"input {index}", tensor, (self.output.element_type,))
+            check_shape(self.name, f"input {index}", tensor, self.output.rows, tensor.cols)
+        columns = sum(tensor.cols for tensor in self.inputs)
+        check_shape(self.name, "output", self.output, self.output.rows, columns)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.output,)
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """Elements of the inputs in another order, repeated or left out.
+
+    Attributes
+    ----------
+    inputs
+        Tensors of the output's type.
+    index
+        int64 of the output's shape: which element of all inputs, row by row, one input behind the
+        other; -1 where it is `fill`.
+    fill
+        A code of the output's type.
+    """
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    index: NDArray[np.int64]
+    output: Tensor
+    fill: int = 0
+
+    kind: ClassVar[str] = "move"
+    macs: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        check_name("operator", self.name)
+        check_type(self.name, "output", self.output, WRITABLE)
+        for index, tensor in enumerate(self.inputs):
+            check_type(self.name, f"input {index}", tensor, (self.output.element_type,))
+        check_array(self.name, "index", self.index, np.int64, (self.output.rows, self.output.cols))
+        elements = sum(tensor.rows * tensor.cols for tensor in self.inputs)
+        for end in (self.index.min(), self.index.max()):
+            check_range(self.name, "index", int(end), -1, elements - 1)
+        check_output_zero_point(self.name, "fill", self.fill, self.output.element_type)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
