@@ -172,7 +172,8 @@ class AveragePool:
             return np.full((made.height, made.width), window.taps, np.int64)
         rows = _taps_inside(made.height, self.image.height, window, 0)
         columns = _taps_inside(made.width, self.image.width, window, 1)
-        return np.maximum(rows[:, None] * columns, 1)
+        product: NDArray[np.int64] = rows[:, None] * columns
+        return np.maximum(product, 1)
 
 
 def _taps_inside(made: int, extent: int, window: Window, axis: int) -> NDArray[np.int64]:

@@ -1,0 +1,1 @@
+"""Quantised ONNX models, QDQ or QOperator, to graphs of integer operators."""
