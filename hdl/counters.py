@@ -1,11 +1,12 @@
 """The counters and their snapshot (section 8 of docs/architecture.md)."""
 
-from amaranth.hdl import Module, ResetSignal, Signal
+from amaranth.hdl import Module, ResetSignal, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from arch.config import Config
 from arch.registers import register_map
+from hdl.matrix_rows import macs_shape
 from hdl.ports import CYCLE_BITS
 
 COUNTER_BITS = 64
@@ -14,10 +15,9 @@ COUNTER_BITS = 64
 def counter_widths(config: Config) -> dict[str, int]:
     """Bits of what each counter adds in a cycle."""
     beat = config.axi_bytes.bit_length()
-    tile = (config.rows * config.cols).bit_length()
     wide = {
-        "macs": tile,
-        "mac_slots": tile,
+        "macs": Shape.cast(macs_shape(config.cols)).width,
+        "mac_slots": (config.rows * config.cols).bit_length(),
         "load_bytes": beat,
         "pad_bytes": beat,
         "store_bytes": beat,

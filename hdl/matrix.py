@@ -11,7 +11,7 @@ from hdl.accumulator import AccumulatorRead, AccumulatorWrite
 from hdl.compute_tile import COMPUTE_TILE_CYCLES
 from hdl.dot_product import DotProduct
 from hdl.matrix_loader import MatrixLoader
-from hdl.matrix_rows import MatrixRows, result_layout
+from hdl.matrix_rows import MatrixRows, macs_shape, result_layout
 from hdl.matrix_streamer import MatrixStreamer
 from hdl.ports import DISPATCHED, BufferRead, EngineStatus, Fault, Issue
 
@@ -55,8 +55,8 @@ class MatrixEngine(Component):
     accumulator_write : Out(AccumulatorWrite)
     row : Out(1)
         A row is issued in this cycle.
-    macs : Out(range(rows * cols + 1))
-        Valid k x valid n of that row; meaningless without one.
+    macs : Out(macs_shape(cols))
+        MACs of that row as section 8 counts them; meaningless without one.
     tile : Out(1)
         Last weight read of a tile.
     """
@@ -74,7 +74,7 @@ class MatrixEngine(Component):
                 "accumulator_read": Out(AccumulatorRead(**vectors)),
                 "accumulator_write": Out(AccumulatorWrite(**vectors)),
                 "row": Out(1),
-                "macs": Out(range(config.rows * config.cols + 1)),
+                "macs": Out(macs_shape(config.cols)),
                 "tile": Out(1),
             }
         )
@@ -145,7 +145,7 @@ class MatrixEngine(Component):
         return count
 
     def _accumulate(self, m, streamer, sums):
-        """Carry where a row goes along with its sums, and add them there."""
+        """Carry where a row goes along with its sums, and add or compare them there."""
         valid = Signal(COMPUTE_TILE_CYCLES)
         stages = [
             Signal(result_layout(), name=f"result_{i}", reset_less=True)
@@ -166,9 +166,11 @@ class MatrixEngine(Component):
         ]
         old = self.accumulator_read.data
         new = self.accumulator_write.data
-        with m.If(valid[-1]):
-            for c in range(self._config.cols):
-                lane = slice(32 * c, 32 * (c + 1))
-                base = Mux(writing.accumulate, old[lane], 0)
-                m.d.comb += new[lane].eq(base + sums[c])
+        lanes = [(old.word_select(c, 32), new.word_select(c, 32)) for c in range(len(sums))]
+        with m.If(valid[-1] & writing.maximum):
+            for c, (before, after) in enumerate(lanes):
+                m.d.comb += after.eq(Mux(before.as_signed() > sums[c], before, sums[c]))
+        with m.Elif(valid[-1]):
+            for c, (before, after) in enumerate(lanes):
+                m.d.comb += after.eq(Mux(writing.accumulate, before, 0) + sums[c])
         return valid[-1] & writing.last

@@ -24,7 +24,7 @@ class MatrixLoader(Component):
     the read, like the operands of a row read in the same cycle. Weights of rows and columns that
     are not valid are zero, whatever was read. Where tiles are read from a matrix (transposed or
     row-major), columns or rows that are not valid are no error beyond the buffer (E-03), only not
-    read.
+    read. Where tiles are diagonal, all rows of a run of k are read from the same place.
 
     Parameters
     ----------
@@ -75,6 +75,7 @@ class MatrixLoader(Component):
         m = Module()
         options = self._options(m)
         straight = ~(options.transposed | options.row_major)
+        run_end = Signal()
         m.submodules.nest = nest = self._nest(m)
         m.submodules.walk = walk = self._walk(m)
         busy = Signal()
@@ -87,8 +88,9 @@ class MatrixLoader(Component):
             self.tile_begin.eq(reading & ~in_tile),
             self.tile_end.eq(reading_weights & nest.last[READ]),
             self.free.eq(~busy | (self.tile_end & nest.last.all())),
+            run_end.eq(self.tile_end & nest.last[K_TILE]),
             nest.step.eq(reading_weights),
-            walk.step.eq(reading),
+            walk.step.eq(reading & (~options.diagonal | run_end)),
             walk.level.eq(Mux(straight, READ, nest.level)),
         ]
         with m.If(reading):
@@ -103,6 +105,12 @@ class MatrixLoader(Component):
         index = Signal(range(self._lanes))
         with m.If(reading_weights):
             m.d.sync += index.eq(Mux(self.tile_end, 0, index + 1))
+        # Behind the last column there is no diagonal, however long the run of k.
+        diagonal_column = Signal(range(self._cols + 1))
+        with m.If(run_end):
+            m.d.sync += diagonal_column.eq(0)
+        with m.Elif(reading & (diagonal_column != self._cols)):
+            m.d.sync += diagonal_column.eq(diagonal_column + 1)
         k = Mux(nest.last[K_TILE], options.last_k, self._rows)
         n = Mux(nest.last[N_TILE], options.last_n, self._cols)
         across, along = Mux(options.transposed, n, k), Mux(options.transposed, k, n)
@@ -111,6 +119,7 @@ class MatrixLoader(Component):
             fetched.options.eq(options),
             fetched.zero_points.eq(zero_due),
             fetched.lanes.eq(Mux(index < across, along, 0)),
+            fetched.diagonal_column.eq(diagonal_column),
             self.read.address.eq(walk.value),
             self.read.count.eq(Mux(options.transposed, self._rows, self._cols)),
         ]
@@ -136,6 +145,7 @@ class MatrixLoader(Component):
                 options.last_k.eq(new.last_k),
                 options.last_n.eq(new.last_n),
                 options.row_major.eq(new.weight_row_major),
+                options.diagonal.eq(new.weight_diagonal),
             ]
         return options
 
@@ -155,6 +165,7 @@ class MatrixLoader(Component):
     def _walk(self, m):
         """Straight tiles lie one behind the other: every read is a step of the innermost level.
 
+        Where they are diagonal, the last read of a run of k is such a step, and no other is one.
         A read of the others is of one row of a matrix, so that tiles in one direction lie ``rows``
         or ``cols`` rows apart, and those in the other ``rows`` or ``cols`` bytes.
         """
@@ -204,7 +215,8 @@ class MatrixLoader(Component):
             for lane in range(lanes):
                 zero_point = Mux(options.zero_row, zero_points[lane], options.zero_point)
                 operand = to_operand(window[lane], options.is_signed, zero_point)
-                with m.If(lane < loading.lanes):
+                chosen = ~options.diagonal | (loading.diagonal_column == lane)
+                with m.If((lane < loading.lanes) & chosen):
                     m.d.comb += self.load.weights[lane].eq(operand)
 
     def _options_layout(self):
@@ -217,15 +229,20 @@ class MatrixLoader(Component):
                 "last_k": range(self._rows + 1),
                 "last_n": range(self._cols + 1),
                 "row_major": 1,
+                "diagonal": 1,
             }
         )
 
     def _fetch_layout(self):
-        """What goes with a read: is it the zero points, of how many ``lanes`` are weights valid."""
+        """What goes with a read: is it the zero points, of how many ``lanes`` are weights valid.
+
+        Where the tile is diagonal, ``diagonal_column`` is the only lane with a weight.
+        """
         return data.StructLayout(
             {
                 "zero_points": 1,
                 "lanes": range(self._lanes + 1),
+                "diagonal_column": range(self._cols + 1),
                 "options": self._options_layout(),
             }
         )

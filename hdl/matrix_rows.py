@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from arch.isa import Opcode
+from arch.isa import LAYOUTS, Opcode
 from hdl.bounds import VECTOR_BITS, next_vector, overruns
 from hdl.compute_tile import OPERAND_BITS
 from hdl.instruction import instruction_layout
@@ -16,6 +16,7 @@ COLUMN, ROW, K_TILE, KX, KY, N_TILE = range(6)
 
 X_BITS = 25
 Y_BITS = 17
+_MOST_K = next(field.high for field in LAYOUTS[Opcode.MATRIX] if field.name == "mac_k")
 
 
 def issued_layout():
@@ -27,10 +28,16 @@ def result_layout():
     """Where the sums of a row go.
 
     Fields: the vector ``address`` and its ``half``, whether there ``exists`` such a vector,
-    ``accumulate`` onto it or overwrite, and whether it is the ``last`` of the instruction.
+    ``accumulate`` onto it or overwrite, by the ``maximum`` (only where it accumulates) or the sum,
+    and whether it is the ``last`` of the instruction.
     """
-    fields = {"address": VECTOR_BITS, "half": 1, "exists": 1, "accumulate": 1, "last": 1}
-    return data.StructLayout(fields)
+    flags = ("half", "exists", "accumulate", "maximum", "last")
+    return data.StructLayout({"address": VECTOR_BITS, **dict.fromkeys(flags, 1)})
+
+
+def macs_shape(cols: int):
+    """What a row may count as its MACs: ``mac_k`` may be of a run longer than a tile."""
+    return range(_MOST_K * cols + 1)
 
 
 def lanes_layout(rows: int):
@@ -62,7 +69,7 @@ def row_layout(rows: int, cols: int):
             "index": INDEX_BITS,
             "tile_begin": 1,
             "tile_end": 1,
-            "macs": range(rows * cols + 1),
+            "macs": macs_shape(cols),
             "lanes": lanes_layout(rows),
             "result": result_layout(),
         }
@@ -137,7 +144,7 @@ class MatrixRows(Component):
             row.index.eq(issued.index),
             row.tile_begin.eq(tile_begin),
             row.tile_end.eq(tile_end),
-            row.macs.eq(k * n),
+            row.macs.eq(self._counted_k(nest, k, fields) * n),
             row.lanes.is_signed.eq(fields.activation_signed),
             row.lanes.zero_point.eq(fields.activation_zero_point),
         ]
@@ -148,6 +155,11 @@ class MatrixRows(Component):
             m.d.sync += ready_row.eq(row)
         m.d.comb += self.o.payload.eq(ready_row)
         return m
+
+    def _counted_k(self, nest, k, fields):
+        """The ``k`` of a row that are MACs (section 8)."""
+        of_run = Mux(nest.last[K_TILE], fields.mac_k, 0)
+        return Mux(fields.maximum, 0, Mux(fields.mac_k == 0, k, of_run))
 
     def _nest(self, m, new):
         counts = (
@@ -168,6 +180,7 @@ class MatrixRows(Component):
             COLUMN: new.column_stride,
             K_TILE: Const(self._rows),
             KX: new.kx_stride,
+            N_TILE: new.n_stride,
         }
         origin = new.activation_address + new.x_origin
         strides = along_x | {ROW: new.row_stride, KY: new.ky_stride}
@@ -239,5 +252,6 @@ class MatrixRows(Component):
             result.half.eq(fields.accumulator_half),
             result.exists.eq(address < self._depth),
             result.accumulate.eq(~first_pass | fields.accumulate),
+            result.maximum.eq(result.accumulate & fields.maximum),
             result.last.eq(nest.last.all()),
         ]

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hdl.compute_tile import READ_TO_TILE_CYCLES, TileRow, to_operand
-from hdl.matrix_rows import lanes_layout, result_layout, row_layout
+from hdl.matrix_rows import lanes_layout, macs_shape, result_layout, row_layout
 from hdl.ports import BufferRead
 
 
@@ -30,7 +30,7 @@ class MatrixStreamer(Component):
         The weight tile of the next row is loaded.
     row : Out(1)
         A row is issued.
-    macs : Out(range(rows * cols + 1))
+    macs : Out(macs_shape(cols))
         Multiplications of the row issued that the program asked for (section 8).
     tile_end : Out(1)
         The row issued is the last of its weight tile.
@@ -49,7 +49,7 @@ class MatrixStreamer(Component):
                 "i": In(stream.Signature(row_layout(rows, cols))),
                 "loaded": In(1),
                 "row": Out(1),
-                "macs": Out(range(rows * cols + 1)),
+                "macs": Out(macs_shape(cols)),
                 "tile_end": Out(1),
                 "overrun": Out(1),
                 "read": Out(BufferRead(word_bytes=word_bytes)),
