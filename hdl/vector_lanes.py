@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from arch.isa import Addition, Opcode, Operation, Statistic, Table
+from arch.isa import Addition, Opcode, Operation, Raw, Statistic, Table
 from hdl.addition import AddResidual
 from hdl.exponential import Exponential
 from hdl.gated import gated
@@ -116,7 +116,8 @@ class VectorLanes(wiring.Component):
         m.d.comb += at[0].eq(self.row)
         counts = self._delay_counts(m, at)
         value, requantize = self._scale(m, options, at)
-        codes, entries, residual = self._look_up(m, options, at, requantize)
+        raw = self._delay_raw(m, options, at, value)
+        codes, entries, residual = self._look_up(m, options, at, requantize, raw)
         late_code, fractions = self._map(m, options, at, requantize, codes, entries)
         results = self._add(m, options, at, counts[LATE_CODE], codes, entries, residual, late_code)
         self._write(m, options, at, results)
@@ -175,7 +176,20 @@ class VectorLanes(wiring.Component):
             ]
         return value, requantize
 
-    def _look_up(self, m, options, at, requantize):
+    def _delay_raw(self, m, options, at, value):
+        """At ``CODE``: the half of the value that goes on as it is, beside the requantiser."""
+        m.submodules.raw = raw = RowDelay(width=16 * self.lanes, depth=8)
+        high = options.raw == Raw.HIGH
+        halves = [Mux(high, value[16:], value[:16]) for value in value.value]
+        m.d.comb += [
+            raw.valid.eq(at[VALUE] & (options.raw != Raw.NONE)),
+            raw.row.eq(Cat(halves)),
+            raw.cycles.eq(CODE - VALUE),
+            raw.wanted.eq(at[CODE - 1] & (options.raw != Raw.NONE)),
+        ]
+        return raw.delayed
+
+    def _look_up(self, m, options, at, requantize, raw):
         """At ``LOOKED_UP``: the code, which the unary table replaces, and entries of the other.
 
         A residual waits for the code to which it, or its entry, is added.
@@ -199,7 +213,8 @@ class VectorLanes(wiring.Component):
         for lane in range(self.lanes):
             code = Signal(signed(16), name=f"code_{lane}", reset_less=True)
             with m.If(at[CODE]):
-                m.d.sync += code.eq(requantize.code[lane])
+                half = raw.word_select(lane, 16).as_signed()
+                m.d.sync += code.eq(Mux(options.raw == Raw.NONE, requantize.code[lane], half))
             entry = unary_table.entry[lane]
             # The sum makes the extension an operator, which simulators do in a machine word.
             extended = Mux(options.unary_signed, entry.as_signed() + Const(0, signed(16)), entry)
