@@ -1,5 +1,7 @@
 """What the front end refuses: undefined opcodes and fields that break a rule (E-02)."""
 
+from itertools import combinations
+
 from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -16,6 +18,7 @@ from arch.isa import (
     Engine,
     Opcode,
     Operation,
+    Raw,
     RowFunction,
     Source,
     Statistic,
@@ -131,12 +134,13 @@ class FieldCheck(wiring.Component):
 
     def _matrix(self, word):
         columns, rows = word.weight_transposed, word.weight_row_major
+        orders = (columns, rows, word.weight_zero_row, word.weight_diagonal)
         repeated = (word.ky_count > 1) | (word.kx_count > 1)
         return [
             _outside(word.activation_zero_point, word.activation_signed),
             _outside(word.weight_zero_point, word.weight_signed) & ~word.weight_zero_row,
-            (columns | rows) & (word.weight_zero_row | repeated),
-            columns & rows,
+            (columns | rows) & repeated,
+            *(one & other for one, other in combinations(orders, 2)),
             columns & _misaligned(word.weight_address, self._rows),
             columns & _misaligned(word.weight_stride, self._rows),
             ~columns & _misaligned(word.weight_address, self._cols),
@@ -149,6 +153,7 @@ class FieldCheck(wiring.Component):
             word.addition > max(Addition),
             word.output_buffer > max(Destination),
             word.statistic > max(Statistic),
+            word.raw > max(Raw),
             word.element_type == ElementType.INT32,
             word.clamp_low > word.clamp_high,
             adds & (word.sum_low > word.sum_high),
@@ -184,7 +189,7 @@ class FieldCheck(wiring.Component):
         ]
 
     def _operation(self, word):
-        """What goes with MULTIPLY, CENTRE and EXPONENT."""
+        """What goes with MULTIPLY, CENTRE and EXPONENT, and with ``raw``."""
         adds = word.addition != Addition.NONE
         from_accumulator = word.source == Source.ACCUMULATOR
         multiply = (
@@ -208,7 +213,19 @@ class FieldCheck(wiring.Component):
             | (word.statistic == Statistic.MAXIMUM)
             | (word.element_type == ElementType.INT8)
         )
+        raw = (
+            adds
+            | (word.operation == Operation.EXPONENT)
+            | word.unary_table
+            | word.interpolate
+            | word.bias_after
+            | (word.statistic != Statistic.NONE)
+            | word.masked
+            | (word.output_shift != 0)
+            | (word.element_type != ElementType.INT16)
+        )
         return [
+            (word.raw != Raw.NONE) & raw,
             (word.operation == Operation.MULTIPLY) & multiply,
             (word.operation == Operation.CENTRE) & centre,
             (word.operation == Operation.EXPONENT) & exponent,
