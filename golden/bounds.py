@@ -24,7 +24,8 @@ from golden.access import Access
 from golden.block import Block
 from golden.errors import ProgramError
 from golden.load_store import MEMORY_OF, buffer_block, dram_block, gathered_blocks
-from golden.matrix import activation_blocks, strided_block
+from golden.matrix_activations import activation_blocks
+from golden.matrix_weights import weight_block
 from golden.memory import Memory
 from golden.statistics import ENTRY_BYTES, statistics_of
 from golden.vector_blocks import (
@@ -123,13 +124,7 @@ def _touched_by_matrix(instruction: Matrix, config: Config) -> _Touched:
     """Accumulators and weights first: they bound the number of blocks of activations."""
     vectors = instruction.n_tiles * instruction.output_rows * instruction.output_columns
     yield Memory.ACCUMULATOR, _run(instruction.accumulator_address, vectors)
-    if instruction.weight_transposed or instruction.weight_row_major:
-        yield Memory.WEIGHT, strided_block(instruction, config)
-    else:
-        tiles = instruction.ky_count * instruction.kx_count * instruction.k_tiles
-        rows = tiles * config.rows + instruction.weight_zero_row
-        weight_bytes = instruction.n_tiles * rows * config.cols
-        yield Memory.WEIGHT, _run(instruction.weight_address, weight_bytes)
+    yield Memory.WEIGHT, weight_block(instruction, config)
     for block, _ in activation_blocks(instruction, config):
         yield Memory.ACTIVATION, block
 

@@ -17,6 +17,7 @@ from arch.isa import (
     Field,
     Instruction,
     Opcode,
+    Raw,
     RowFunction,
     Statistic,
     decode,
@@ -32,11 +33,15 @@ _ENUMERATED: dict[str, type[enum.IntEnum]] = {
     "output_buffer": Destination,
     "statistic": Statistic,
     "function": RowFunction,
+    "raw": Raw,
 }
 """Fields that have room for more values than their enumeration; others of them have not."""
 
 _FROM_ONE = ("last_k", "last_n")
 """Counts that are 1 up, as those that ``arch.fields`` says it of, and end at the array's extent."""
+
+_WEIGHT_LAYOUTS = ("weight_transposed", "weight_row_major", "weight_diagonal", "weight_zero_row")
+"""Options of MATRIX of which one at most is set."""
 
 
 def decode_legal(program: bytes, config: Config) -> list[Instruction]:
@@ -196,12 +201,12 @@ def _matrix(f: Fields, config: Config) -> Complaints:
         if not f[name]:
             continue
         yield from multiples(f, unit, "weight_stride")
-        yield from exclusive(f, name, "weight_zero_row")
         for count in ("ky_count", "kx_count"):
             if f[count] > 1:
                 yield f"{count} = {f[count]} with {name}: make it 1"
-    if f["weight_transposed"]:
-        yield from exclusive(f, "weight_transposed", "weight_row_major")
+    for index, name in enumerate(_WEIGHT_LAYOUTS):
+        if f[name]:
+            yield from exclusive(f, name, *_WEIGHT_LAYOUTS[index + 1 :])
 
 
 def _signed(f: Fields, operand: str) -> ElementType:

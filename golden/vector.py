@@ -12,6 +12,7 @@ from arch.isa import (
     ElementType,
     FillTable,
     Operation,
+    Raw,
     Source,
     Statistic,
     Table,
@@ -127,6 +128,11 @@ def _mapped(
     scale: Floats,
 ) -> Integers:
     """``r`` of every operation but EXPONENT, as if all elements counted."""
+    match instruction.raw:
+        case Raw.LOW:
+            return v.astype(np.int16).astype(np.int64)
+        case Raw.HIGH:
+            return v >> 16
     after = bias.astype(np.int16) if instruction.bias_after else 0
     q = add_zero_point(
         requantize(v, scale) + after,
@@ -182,7 +188,10 @@ def _second(instruction: Vector, config: Config, access: Access) -> Integers | N
 
 
 def _parameters(instruction: Vector, config: Config, access: Access) -> tuple[Integers, Floats]:
-    """Bias (channels,), and scale that broadcasts against (rows, channels)."""
+    """Bias (channels,), and scale that broadcasts against (rows, channels).
+
+    Without a use (``raw``) a scale is read like any other, but may be anything.
+    """
     if instruction.tensor_scale:
         bias = np.zeros(1, np.int64)
         scale = np.array([instruction.scale], np.uint32).view(np.float32)
@@ -191,7 +200,7 @@ def _parameters(instruction: Vector, config: Config, access: Access) -> tuple[In
         address = instruction.parameter_address
         words = _lanes(instruction, config, access, Memory.PARAMETER, address, 2)
         bias, scale = words[0].astype(np.int64), words[1].view(np.float32)
-        if not is_valid_scale(scale).all():
+        if instruction.raw == Raw.NONE and not is_valid_scale(scale).all():
             channel = int(np.flatnonzero(~is_valid_scale(scale))[0])
             raise GoldenError(
                 f"the scale of channel {channel} is {scale[channel]}: it must be positive and "
@@ -199,10 +208,11 @@ def _parameters(instruction: Vector, config: Config, access: Access) -> tuple[In
             )
     if instruction.row_scale:
         of_row = read_scales(access, instruction.statistic_address, instruction.rows)
-        try:
-            scale = row_scale(scale, of_row[:, None])
-        except ValueError as error:
-            raise GoldenError(str(error)) from None
+        if instruction.raw == Raw.NONE:
+            try:
+                scale = row_scale(scale, of_row[:, None])
+            except ValueError as error:
+                raise GoldenError(str(error)) from None
     return bias, scale
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arch.config import Config
-from arch.isa import Addition, Destination, ElementType, Operation, Source, Statistic
+from arch.isa import Addition, Destination, ElementType, Operation, Raw, Source, Statistic
 from golden.field_rules import (
     Complaints,
     Fields,
@@ -26,6 +26,8 @@ def vector_complaints(f: Fields, config: Config) -> Complaints:
     yield from _second(f, config)
     yield from _output(f, config)
     yield from _scaling(f, config)
+    if f["raw"] != Raw.NONE:
+        yield from _raw(f)
     match f["operation"]:
         case Operation.MULTIPLY:
             yield from _multiply(f)
@@ -103,6 +105,20 @@ def _exponent(f: Fields) -> Complaints:
         yield "operation EXPONENT is behind the maximum: keep SUM or nothing"
     if f["element_type"] == ElementType.INT8:
         yield "operation EXPONENT yields 0 to 255 or to 32767: use UINT8 or INT16"
+
+
+def _raw(f: Fields) -> Complaints:
+    """What is skipped has to be off, and what is left is 16 bits of every valid lane."""
+    yield from exclusive(
+        f,
+        "raw",
+        *("addition", "unary_table", "interpolate", "bias_after"),
+        *("statistic", "masked", "output_shift"),
+    )
+    if f["operation"] == Operation.EXPONENT:
+        yield "raw excludes operation EXPONENT: use another"
+    if f["element_type"] != ElementType.INT16:
+        yield f"element_type = {f['element_type']} with raw: use INT16"
 
 
 def _buffered(f: Fields) -> Complaints:
