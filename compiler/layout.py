@@ -12,8 +12,8 @@ from arch.errors import AssayError
 from compiler.packing import pack_parameters
 from compiler.placement import ALIGNMENT_BYTES, SHARED, Placement
 from model.tiling import round_up
+from workloads.epilogue import Accumulated
 from workloads.graph import Graph
-from workloads.linear import Linear
 from workloads.operators import Normalize
 from workloads.tensor import DTYPES, Tensor
 
@@ -98,8 +98,8 @@ class Layout:
     def parameters(self, name: str) -> int:
         """Address of bias and scale of the operator `name`, :meth:`constant` too."""
         operator = self._operators[name]
-        assert isinstance(operator, Linear | Normalize), "others have none"
-        bias = operator.bias if isinstance(operator, Linear) else operator.offset
+        assert isinstance(operator, Accumulated | Normalize), "others have none"
+        bias = operator.bias if isinstance(operator, Accumulated) else operator.offset
         return self.constant(
             f"parameters.{name}", lambda: pack_parameters(bias, operator.scale, self._config.cols)
         )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from arch.isa import Addition, ElementType, Matrix, Table, Vector
-from compiler.emitter import Emitter, Operand, cut
-from compiler.packing import pack_interpolation, pack_weights
+import numpy as np
+
+from arch.isa import ElementType, Matrix
+from compiler.emitter import Emitter, cut
+from compiler.epilogue import Epilogue
+from compiler.packing import pack_weights, zero_points
 from compiler.step import Region
-from compiler.vector_fields import Fields, clamped, float_bits, into, lanes, second
+from compiler.vector_fields import lanes
 from model.tile_search import best_tilings
 from model.tiling import Shape, Tiling, ceil_div
 from workloads.linear import Linear
-from workloads.tensor import Tensor
-
-_Get = Callable[[Tensor, range, range], Operand]
-
-_PARAMETER_LOAD_BYTES = 1024
-"""Parameters of several small groups are loaded at once, but not so many that weights wait."""
 
 
 def lower_linear(emitter: Emitter, operator: Linear) -> None:
@@ -58,16 +55,14 @@ class _LinearLowering:
         self._n = operator.output.cols
         self._n_tiles = ceil_div(self._n, self._cols)
         self._k_tiles = ceil_div(self._k, self._rows)
-        groups = _PARAMETER_LOAD_BYTES // (8 * self._cols * tiling.group_tiles)
-        self._parameter_columns = max(1, groups) * tiling.group_tiles * self._cols
+        self._zero_point, self._zero_row = zero_points(operator.weight_zero_point, self._n)
+        self._epilogue = Epilogue(emitter, operator, tiling.group_tiles * self._cols)
 
     def run(self) -> None:
         """Emit all steps."""
-        tables = self._fill_tables()
         for rows, group in self._blocks():
-            self._compute(rows, group, tables)
-            columns = self._columns(group)
-            self._emitter.finish(self._operator.output, rows, columns)
+            self._compute(rows, group)
+            self._epilogue.finish(rows, self._columns(group))
             self._emitter.half ^= 1
 
     def _blocks(self) -> Iterator[tuple[range, range]]:
@@ -78,7 +73,7 @@ class _LinearLowering:
             return ((rows, group) for group in groups for rows in row_blocks)
         return ((rows, group) for rows in row_blocks for group in groups)
 
-    def _compute(self, rows: range, group: range, tables: tuple[Region, ...]) -> None:
+    def _compute(self, rows: range, group: range) -> None:
         parts = [
             range(group.start + tiles.start, group.start + tiles.stop)
             for tiles in cut(len(group), self._tiling.instruction_tiles)
@@ -88,7 +83,12 @@ class _LinearLowering:
                 self._matrix(rows, group, n_tiles, chunk)
         # Behind every MATRIX of the block: the two never work in one half at a time (B-06).
         for n_tiles in parts:
-            self._vector(rows, group, n_tiles, tables)
+            self._epilogue.emit(
+                rows,
+                self._columns(group),
+                self._columns(n_tiles),
+                (n_tiles.start - group.start) * len(rows),
+            )
 
     def _matrix(self, rows: range, group: range, n_tiles: range, chunk: range) -> None:
         emitter, operator = self._emitter, self._operator
@@ -107,6 +107,9 @@ class _LinearLowering:
                 k_tiles=len(chunk),
                 last_k=len(columns) - (len(chunk) - 1) * self._rows,
                 weight_address=weight_address,
+                weight_signed=int(operator.weight.dtype == np.int8),
+                weight_zero_point=self._zero_point,
+                weight_zero_row=int(self._zero_row is not None),
                 accumulator_address=(n_tiles.start - group.start) * len(rows),
                 accumulator_half=emitter.half,
                 accumulate=int(chunk.start > 0),
@@ -116,104 +119,26 @@ class _LinearLowering:
             writes=(emitter.accumulators(emitter.half),),
         )
 
-    def _vector(
-        self, rows: range, group: range, n_tiles: range, tables: tuple[Region, ...]
-    ) -> None:
-        emitter, operator = self._emitter, self._operator
-        columns = self._columns(n_tiles)
-        parameters = emitter.parameters(operator.name, columns, self._parameter_batch(n_tiles))
-        residual_fields, residuals = self._residual(rows, group, n_tiles)
-        output = self._part(operator.output, emitter.target, rows, group, n_tiles)
-        table, value = operator.table, operator.requantized_type
-        emitter.append(
-            Vector(
-                accumulator_address=(n_tiles.start - group.start) * len(rows),
-                accumulator_half=emitter.half,
-                rows=len(rows),
-                parameter_address=parameters.address,
-                zero_point=operator.output_zero_point,
-                unary_table=int(table is not None),
-                unary_signed=int(table is not None and table.element_type is ElementType.INT8),
-                interpolate=int(operator.interpolation is not None),
-                **lanes(len(columns), self._cols),
-                **clamped(value),
-                **residual_fields,
-                **into(output, operator.output.element_type, operator.narrow),
-            ),
-            reads=(
-                emitter.accumulators(emitter.half),
-                parameters.region,
-                *residuals,
-                *tables,
-            ),
-            writes=(output.region,),
-        )
-
     def _load_weights(self, n_tiles: range, chunk: range) -> tuple[int, Region]:
-        operator, tile_bytes = self._operator, self._rows * self._cols
+        operator, chunk_tiles = self._operator, self._tiling.chunk_tiles
         base = self._emitter.layout.constant(
             f"weights.{operator.name}",
-            lambda: pack_weights(operator.weight, self._rows, self._cols),
+            lambda: pack_weights(
+                operator.weight, self._rows, self._cols, chunk_tiles, self._zero_row
+            ),
         )
-        stride = self._k_tiles * tile_bytes
+        tile_bytes = self._rows * self._cols
+        zero_row_bytes = 0 if self._zero_row is None else self._cols
+        chunks = ceil_div(self._k_tiles, chunk_tiles)
+        stride = self._k_tiles * tile_bytes + chunks * zero_row_bytes
+        before = chunk.start * tile_bytes + chunk.start // chunk_tiles * zero_row_bytes
         return self._emitter.weight_tiles(
             (n_tiles, chunk),
-            base + n_tiles.start * stride + chunk.start * tile_bytes,
-            len(chunk) * tile_bytes,
+            base + n_tiles.start * stride + before,
+            len(chunk) * tile_bytes + zero_row_bytes,
             len(n_tiles),
             stride,
         )
-
-    def _residual(
-        self, rows: range, group: range, n_tiles: range
-    ) -> tuple[Fields, tuple[Region, ...]]:
-        """Fields of VECTOR for the residual, and what it reads."""
-        residual, result = self._operator.residual, self._operator.output.element_type
-        if residual is None:
-            return {}, ()
-        operand = self._part(residual.tensor, self._emitter.source, rows, group, n_tiles)
-        is_wide = residual.kind is Addition.INT16
-        total = ElementType.INT16 if is_wide else result
-        fields = {
-            "addition": int(residual.kind),
-            "addition_scale": 0 if is_wide else float_bits(residual.scale),
-            "sum_low": total.low,
-            "sum_high": total.high,
-            **second(operand),
-        }
-        return fields, (operand.region,)
-
-    def _part(
-        self, tensor: Tensor, get: _Get, rows: range, group: range, n_tiles: range
-    ) -> Operand:
-        """The n tiles of an operand or result that is got by groups."""
-        size = tensor.element_type.bytes
-        offset = (n_tiles.start - group.start) * self._cols * size
-        return get(tensor, rows, self._columns(group)).part(
-            offset, len(self._columns(n_tiles)) * size
-        )
-
-    def _fill_tables(self) -> tuple[Region, ...]:
-        """What the passes read of the lookup memories."""
-        emitter, operator, residual = self._emitter, self._operator, self._operator.residual
-        regions = []
-        if operator.table is not None:
-            values = operator.table.values
-            regions.append(emitter.table(Table.UNARY, f"unary.{operator.name}", values.tobytes))
-        if operator.interpolation is not None:
-            points = operator.interpolation
-            name = f"wide.{operator.name}"
-            regions.append(emitter.table(Table.WIDE, name, lambda: pack_interpolation(points)))
-        if residual is not None and residual.table is not None:
-            terms = residual.table.astype("<f4")
-            regions.append(emitter.table(Table.WIDE, f"wide.{operator.name}", terms.tobytes))
-        return tuple(regions)
-
-    def _parameter_batch(self, n_tiles: range) -> range:
-        """Columns of several groups, whose parameters are loaded at once."""
-        size = self._parameter_columns
-        start = n_tiles.start * self._cols // size * size
-        return range(start, min(start + size, self._n))
 
     def _columns(self, n_tiles: range) -> range:
         return range(n_tiles.start * self._cols, min(n_tiles.stop * self._cols, self._n))

@@ -7,14 +7,42 @@ from numpy.typing import NDArray
 
 from model.tiling import ceil_div
 
+Weights = NDArray[np.int8] | NDArray[np.uint8]
 
-def pack_weights(weight: NDArray[np.int8] | NDArray[np.uint8], rows: int, cols: int) -> bytes:
-    """Weights [K, N] as [n tile][k tile][row][col], zero beyond K and N (rule D-02)."""
+
+def zero_points(
+    zero_point: int | NDArray[np.int32], columns: int
+) -> tuple[int, NDArray[np.int32] | None]:
+    """The zero point of all columns, or else (0 and) one for each: a row of them (rule D-02)."""
+    each = np.broadcast_to(np.asarray(zero_point, np.int32), columns)
+    return (int(each[0]), None) if (each == each[0]).all() else (0, each)
+
+
+def pack_weights(
+    weight: Weights,
+    rows: int,
+    cols: int,
+    chunk_tiles: int,
+    zero_row: NDArray[np.int32] | None = None,
+) -> bytes:
+    """Weights [K, N] as [n tile][k tile][row][col], zero beyond K and N (rule D-02).
+
+    With a `zero_row` [N] each chunk of k tiles, which is what an instruction takes, begins with it.
+    """
     k, n = weight.shape
     k_tiles, n_tiles = ceil_div(k, rows), ceil_div(n, cols)
-    padded = np.zeros((k_tiles * rows, n_tiles * cols), np.int8)
+    padded = np.zeros((k_tiles * rows, n_tiles * cols), weight.dtype)
     padded[:k, :n] = weight
-    return padded.reshape(k_tiles, rows, n_tiles, cols).transpose(2, 0, 1, 3).tobytes()
+    tiles = padded.reshape(k_tiles, rows, n_tiles, cols).transpose(2, 0, 1, 3)
+    if zero_row is None:
+        return tiles.tobytes()
+    zeros = np.zeros((n_tiles, cols), weight.dtype)
+    zeros.reshape(-1)[:n] = zero_row
+    parts = []
+    for first in range(0, k_tiles, chunk_tiles):
+        chunk = tiles[:, first : first + chunk_tiles].reshape(n_tiles, -1)
+        parts += [zeros, chunk]
+    return np.concatenate(parts, axis=1).tobytes()
 
 
 def pack_parameters(bias: NDArray[np.int32], scale: NDArray[np.float32], cols: int) -> bytes:

@@ -83,7 +83,7 @@ def test_minilm_linear_computes(minilm, config):
 def test_weights_are_packed_by_n_tile_k_tile_row_column():
     """Rule D-02."""
     weight = np.arange(-30, 30, dtype=np.int8).reshape(6, 10)
-    packed = np.frombuffer(pack_weights(weight, 4, 8), np.int8).reshape(2, 2, 4, 8)
+    packed = np.frombuffer(pack_weights(weight, 4, 8, 2), np.int8).reshape(2, 2, 4, 8)
     assert packed[1, 0, 3, 1] == weight[3, 9]
     assert packed[0, 1, 1, 7] == weight[5, 7]
     assert not packed[:, 1, 2:].any()
