@@ -76,14 +76,10 @@ class Epilogue:
         reads = [emitter.accumulators(emitter.half), parameters.region, *self._tables]
         if operator.residual is not None:
             residual = operator.residual
-            operand = _part(
-                emitter.source(residual.tensor, rows, group), residual.tensor, group, columns
-            )
+            operand = _part(emitter.source, residual.tensor, rows, group, columns)
             fields = fields | residual_fields(residual, operator.output.element_type, operand)
             reads.append(operand.region)
-        output = _part(
-            emitter.target(operator.output, rows, group), operator.output, group, columns
-        )
+        output = _part(emitter.target, operator.output, rows, group, columns)
         emitter.append(
             Vector(
                 accumulator_address=accumulator_address,
