@@ -1,0 +1,1 @@
+"""Convolutional networks as quantised ONNX models, built from published topologies."""
