@@ -53,6 +53,13 @@ class Operand:
         region = Region(space, start + offset, size, rows, self.row_stride)
         return replace(self, address=self.address + offset, region=region)
 
+    def rows(self, first: int, count: int) -> Operand:
+        """`count` rows from row `first` on."""
+        space, start, size, _, _ = self.region
+        offset = first * self.row_stride
+        region = Region(space, start + offset, size, count, self.row_stride)
+        return replace(self, address=self.address + offset, region=region)
+
 
 class Emitter(Constants):
     """Steps in the plain order, each load right before its first use.
@@ -96,10 +103,10 @@ class Emitter(Constants):
 
         `columns` begins at a multiple of ``cols``.
         """
-        if not self._streams(tensor):
+        if not self.streams(tensor):
             return self._resident(tensor, rows, columns)
         multiple = self.config.cols * tensor.element_type.bytes
-        ring = self._rings[self._role(tensor)]
+        ring = self.ring(tensor)
         return self._load(tensor, rows, columns, ring, Buffer.ACTIVATION, multiple)
 
     def weights(self, tensor: Tensor, rows: range, columns: range) -> Operand:
@@ -107,7 +114,7 @@ class Emitter(Constants):
 
         Address and row stride are multiples of ``rows`` and ``cols`` where `columns` begins at one.
         """
-        if not self._streams(tensor):
+        if not self.streams(tensor):
             return self._resident(tensor, rows, columns)
         multiple = max(self.config.rows, self.config.cols)
         return self._load(tensor, rows, columns, self._weights, Buffer.WEIGHT, multiple)
@@ -137,14 +144,14 @@ class Emitter(Constants):
         `columns` begins at a multiple of ``cols``. Call :meth:`finish` with the same block behind
         the instructions that write it.
         """
-        if not self._streams(tensor):
+        if not self.streams(tensor):
             return self._resident(tensor, rows, columns)
         width = round_up(len(columns), self.config.cols) * tensor.element_type.bytes
         return self._staged("output", (tensor.name, rows, columns), len(rows), width)
 
     def finish(self, tensor: Tensor, rows: range, columns: range) -> None:
         """Store the block if the tensor lives in DRAM; to be called right behind its last write."""
-        if self._streams(tensor):
+        if self.streams(tensor):
             self.store(tensor, rows, columns, self.target(tensor, rows, columns))
         self.last_writes[tensor.name] = len(self.steps) - 1
 
@@ -244,7 +251,7 @@ class Emitter(Constants):
 
     def weight_rows(self, tensor: Tensor, columns: int) -> int:
         """The most rows of `columns` elements to ask :meth:`weights` for at once."""
-        if not self._streams(tensor):
+        if not self.streams(tensor):
             return tensor.rows
         width = round_up(columns, max(self.config.rows, self.config.cols))
         return self.placement.weight_ring_bytes // 4 // width
@@ -268,10 +275,15 @@ class Emitter(Constants):
 
     def streamed_bytes(self, tensor: Tensor) -> int:
         """Bytes of an element of a tensor that lives in DRAM, else 0."""
-        return tensor.element_type.bytes if self._streams(tensor) else 0
+        return tensor.element_type.bytes if self.streams(tensor) else 0
 
-    def _streams(self, tensor: Tensor) -> bool:
+    def streams(self, tensor: Tensor) -> bool:
+        """Whether it lives in DRAM."""
         return self.placement.homes[tensor.name].memory == "dram"
+
+    def ring(self, tensor: Tensor) -> Ring:
+        """Where an operand or result goes that lives in DRAM."""
+        return self._rings[self._role(tensor)]
 
     def _role(self, tensor: Tensor) -> str:
         """The ring of an operand or result that lives in DRAM."""
@@ -287,7 +299,7 @@ class Emitter(Constants):
         """What a row of `columns` (default: all) of those that stream takes of each ring."""
         widths: dict[str, int] = {}
         for tensor in tensors:
-            if self._streams(tensor):
+            if self.streams(tensor):
                 role = self._role(tensor)
                 elements = round_up(min(columns or tensor.cols, tensor.cols), self.config.cols)
                 width = round_up(elements * tensor.element_type.bytes, self._pair_bytes)

@@ -11,12 +11,16 @@ from compiler.linear import lower_linear
 from compiler.normalize import lower_normalize
 from compiler.rotary import lower_rotary
 from compiler.sum_rows import lower_sum_rows
+from compiler.windows import lower_window
 from workloads.linear import Linear
 from workloads.operators import (
     Add,
     Append,
     Attention,
+    AveragePool,
+    Conv,
     Gather,
+    MaxPool,
     Multiply,
     Normalize,
     Operator,
@@ -36,6 +40,8 @@ def lower(emitter: Emitter, operator: Operator) -> None:
     match operator:
         case Linear():
             lower_linear(emitter, operator)
+        case Conv() | MaxPool() | AveragePool():
+            lower_window(emitter, operator)
         case Attention():
             lower_attention(emitter, operator)
         case Normalize():

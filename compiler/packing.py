@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from model.tiling import ceil_div
 
-Weights = NDArray[np.int8] | NDArray[np.uint8]
+Weights = NDArray[Any]
+"""int8 or uint8."""
 
 
 def zero_points(

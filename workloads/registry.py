@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from arch.errors import AssayError
 from workloads.attention import attention
+from workloads.conv import conv
 from workloads.gemm import gemm
 from workloads.graph import Graph
 from workloads.llama_block import llama_block
@@ -24,6 +25,7 @@ _NAMED = {
 }
 _SHAPED = {
     "gemm:MxKxN": "one linear layer, int8 in and out, seeded: gemm:128x768x768",
+    "conv:HxWxC:RxSxK": "one convolution, seeded: conv:22x35x54:8x6x29[:s2][:p1][:d2][:g32]",
     "attention:TOKENSxHEADSxWIDTH": "bare attention, seeded: attention:128x12x32[:causal]",
     "minilm:N": "MiniLM, six layers of real weights, on one sequence of N tokens",
     "minilm:NxB": "the same on B sentences, each cut or padded to N tokens",
@@ -97,6 +99,8 @@ def load(name: str, seed: int = 0, sentences: Sequence[str] | None = None) -> Wo
         raise AssayError(f"{name} takes no sentences: leave them out, or run minilm:N")
     if family == "gemm" and colon:
         return Workload(name, *gemm(shape, seed))
+    if family == "conv" and colon:
+        return Workload(name, *conv(shape, seed))
     if family == "attention" and colon:
         return Workload(name, *attention(shape, seed))
     if family == "llama_block" and colon:
