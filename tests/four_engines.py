@@ -89,6 +89,7 @@ class FourEngines:
         )
         self.transposed = with_fields(self.matrix, weight_transposed=1, weight_stride=config.rows)
         self.row_major = with_fields(self.matrix, weight_row_major=1, weight_stride=config.cols)
+        self.diagonal = with_fields(self.matrix, weight_diagonal=1)
         self.vector = Vector(
             rows=ROWS,
             n_tiles=1,

@@ -95,8 +95,10 @@ def _matrix(base: FourEngines) -> Cases:
         yield from each(kind, matrix, weight_zero_row=(1,))
         yield from each(kind, matrix, ky_count=(2, 255), kx_count=(2, 255))
         yield from each(kind, matrix, weight_address=crooked(unit), weight_stride=crooked(unit))
-    both = {"weight_stride": rows * cols, "weight_row_major": 1}
-    yield "MATRIX transposed and row-major", with_fields(base.transposed, **both)
+    yield from each(" diagonal", base.diagonal, weight_address=crooked(cols), weight_zero_row=(1,))
+    strided = with_fields(base.transposed, weight_stride=rows * cols)
+    yield from each(" transposed too", strided, weight_row_major=(1,), weight_diagonal=(1,))
+    yield from each(" row-major too", base.row_major, weight_diagonal=(1,))
 
 
 def _tables(base: FourEngines) -> Cases:

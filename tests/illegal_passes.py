@@ -7,7 +7,7 @@ from four_engines import FLOAT_ONE, FourEngines
 from golden_support import with_fields
 from illegal_cases import Cases, crooked, each
 
-from arch.isa import Addition, Destination, ElementType, Instruction, Source, Statistic
+from arch.isa import Addition, Destination, ElementType, Instruction, Raw, Source, Statistic
 
 NOT_NORMAL = (0, 1, 0x007FFFFF, 0x7F800000, 0x7FC00000, 0x80000000, 0xBF800000, 0xFFFFFFFF)
 
@@ -23,6 +23,7 @@ def illegal_passes(base: FourEngines) -> Cases:
     yield from _multiply(base)
     yield from _centre(base)
     yield from _exponent(base)
+    yield from _raw(base)
     yield from each(" interpolate", passes.interpolate(base), unary_table=(1,))
     table = with_fields(base.add_table, unary_table=0)
     yield from each(" TABLE addition", table, interpolate=(1,))
@@ -131,3 +132,23 @@ def _exponent(base: FourEngines) -> Cases:
         )
         table = {"addition": Addition.TABLE, "addition_scale": FLOAT_ONE}
         yield f"VECTOR{kind}: TABLE addition", with_fields(exponent, **table)
+
+
+def _raw(base: FourEngines) -> Cases:
+    yield from each("", base.vector, raw=(3,))
+    yield from each(" without output", passes.silent(passes.raw(base, Raw.LOW)), raw=(3,))
+    for half in (Raw.LOW, Raw.HIGH):
+        kind, raw = f" raw {half.name}", passes.raw(base, half)
+        options = {
+            "addition": (Addition.INT16,),
+            "statistic": (Statistic.MAXIMUM, Statistic.SUM),
+            "output_shift": (1, 15),
+            "element_type": (ElementType.INT8, ElementType.UINT8),
+            **dict.fromkeys(("unary_table", "interpolate", "bias_after", "masked"), (1,)),
+        }
+        yield from each(kind, raw, **options)
+        yield from each(f"{kind} without output", passes.silent(raw), **options)
+        table = {"addition": Addition.TABLE, "addition_scale": FLOAT_ONE}
+        yield f"VECTOR{kind}: TABLE addition", with_fields(raw, **table)
+        power = with_fields(passes.exponent(base, ElementType.INT16), raw=half)
+        yield f"VECTOR{kind}: EXPONENT", power

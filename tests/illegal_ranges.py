@@ -114,6 +114,8 @@ def _matrix_activations(base: FourEngines) -> Cases:
     ):
         two = with_fields(last, **{count: 2})
         yield from each(f" at the end, {count} = 2", two, **{stride: (1, rows)})
+    tiles = with_fields(last, n_tiles=2)
+    yield from each(" at the end, n_tiles = 2", tiles, n_stride=(1, rows))
 
 
 def _matrix_weights(base: FourEngines) -> Cases:
@@ -142,6 +144,10 @@ def _matrix_weights(base: FourEngines) -> Cases:
     yield from each(" row-major at the last tile", last, n_tiles=(2,), k_tiles=(2,))
     short = with_fields(base.row_major, last_k=2, weight_address=size - cols)
     yield from each(" row-major, 2 rows", short, last_n=(1, cols))
+    one = with_fields(base.diagonal, last_k=1, last_n=1)
+    yield from each(" of one weight on the diagonal", one, weight_address=(size, _MINUS - cols))
+    last = with_fields(base.diagonal, weight_address=size - cols)
+    yield from each(" diagonal at the end", last, n_tiles=(2,), ky_count=(2,), kx_count=(2,))
 
 
 def _accumulators(base: FourEngines) -> Cases:

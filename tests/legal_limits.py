@@ -72,6 +72,13 @@ def _weights(base: FourEngines) -> _Middles:
         yield f"{kind} weights apart", [with_fields(matrix, weight_stride=3 * unit)]
     kernel = with_fields(base.matrix, ky_count=2, kx_count=2)
     yield "a kernel of tiles", [kernel]
+    diagonal = with_fields(base.diagonal, weight_address=cols, weight_stride=1)
+    for name, matrix in {
+        "one": diagonal,
+        "a kernel": with_fields(diagonal, ky_count=2, kx_count=2, k_tiles=2),
+        "compared": with_fields(diagonal, maximum=1, mac_k=127),
+    }.items():
+        yield f"diagonal weights: {name}", [matrix]
 
 
 def _loads_by_beats(base: FourEngines) -> _Middles:
@@ -160,6 +167,7 @@ def _lanes(base: FourEngines) -> _Middles:
         "x_limit = 1": with_fields(byte, x_limit=1),
         "rows from y_limit on": with_fields(last, output_rows=3, y_limit=1),
         "columns from x_limit on": with_fields(last, output_columns=2, column_stride=rows),
+        "n tiles from x_limit on": with_fields(last, n_tiles=2, n_stride=rows),
         "ky from y_limit on": with_fields(last, ky_count=2, y_ky_step=ROWS, ky_stride=rows),
         "x = 0 below address 0": with_fields(one, **below),
         "y = 0 behind an address below 0": with_fields(base.matrix, **first_row),
@@ -185,6 +193,8 @@ def _ranges(base: FourEngines) -> _Middles:
         "two columns": with_fields(two_columns, weight_address=size - 2 * rows),
         "rows": with_fields(base.row_major, weight_address=size - tile),
         "two rows": with_fields(two_rows, weight_address=size - 2 * cols),
+        "a diagonal": with_fields(base.diagonal, weight_address=size - cols, k_tiles=2),
+        "diagonals": with_fields(base.diagonal, weight_address=size - 2 * cols, n_tiles=2),
     }
     for name, matrix in matrices.items():
         yield f"weights to the end: {name}", [fill, matrix]

@@ -9,7 +9,7 @@ from four_engines import ROWS, FourEngines
 from golden_support import with_fields
 from illegal_ranges import buffer_bytes
 
-from arch.isa import Buffer, Destination, ElementType, Instruction, Source
+from arch.isa import Buffer, Destination, ElementType, Instruction, Raw, Source
 
 _Middles = Iterator[tuple[str, list[Instruction]]]
 
@@ -19,7 +19,7 @@ ELEMENTS = (ElementType.INT8, ElementType.UINT8, ElementType.INT16)
 
 def legal_passes(base: FourEngines) -> _Middles:
     """Names, and what comes between prologue and epilogue."""
-    for cases in (_ranges_and_scales, _unused, _places, _ends, _zero_points, _statistics):
+    for cases in (_ranges_and_scales, _unused, _places, _ends, _zero_points, _statistics, _raw):
         yield from cases(base)
 
 
@@ -129,3 +129,19 @@ def _statistics(base: FourEngines) -> _Middles:
     after = {"bias_after": 1, "tensor_scale": 0}
     yield "CENTRE with a bias behind", [with_fields(passes.centre(base), **after)]
     yield "interpolation", [passes.interpolate(base)]
+
+
+def _raw(base: FourEngines) -> _Middles:
+    """With every operation that is left, source and scale."""
+    for half in (Raw.LOW, Raw.HIGH):
+        vectors = {
+            "accumulators": passes.raw(base, half),
+            "no output": passes.silent(passes.raw(base, half)),
+            "MULTIPLY": passes.multiply(base, ElementType.INT16),
+            "CENTRE": passes.centre(base),
+            "a row's scale": passes.row_scale(base),
+            **{source.name: passes.buffered(base, source) for source in passes.SOURCES},
+        }
+        for name, vector in vectors.items():
+            half_of = with_fields(vector, raw=half, element_type=ElementType.INT16)
+            yield f"raw {half.name} of {name}", [half_of]

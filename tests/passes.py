@@ -8,7 +8,7 @@ from __future__ import annotations
 from four_engines import FLOAT_ONE, FourEngines
 from golden_support import with_fields
 
-from arch.isa import ElementType, Instruction, Operation, Source
+from arch.isa import Destination, ElementType, Instruction, Operation, Raw, Source
 
 SOURCES = (Source.INT8, Source.UINT8, Source.INT16)
 MULTIPLIERS = (ElementType.INT8, ElementType.UINT8, ElementType.INT16)
@@ -48,6 +48,15 @@ def row_scale(base: FourEngines) -> Instruction:
 
 def interpolate(base: FourEngines) -> Instruction:
     return _vector(base, interpolate=1)
+
+
+def raw(base: FourEngines, half: Raw) -> Instruction:
+    return _vector(base, raw=half, element_type=ElementType.INT16)
+
+
+def silent(vector: Instruction) -> Instruction:
+    """The same without an output."""
+    return with_fields(vector, output_buffer=Destination.NONE)
 
 
 def _vector(base: FourEngines, **fields: int) -> Instruction:

@@ -31,6 +31,7 @@ from arch.isa import (
 )
 from golden.errors import GoldenError
 
+FAR = {"x_origin": (1 << 23) - 1, "kx_stride": 1 << 23, "kx_count": 2}
 LOADED = [load(ACTIVATION, 0, DATA, 0x100), load(WEIGHT, 0, DATA, 0x100)]
 PARAMETERS = load(PARAMETER, 0, DATA, 0x100)
 ONES = bytes.fromhex("0000803f") * 64  # float32 1.0, also as a bias
@@ -70,6 +71,18 @@ BAD = {
     "padding of parameters inside a beat": (
         [load(PARAMETER, 0, DATA, 6, pad_bytes=2)],
         r"buffer_address \+ run_bytes = 0x6 of .* with pad_bytes = 2 must be a multiple of 4",
+    ),
+    "a masked raw value": (
+        [*LOADED, vector(4, 4, raw=1, element_type=2, output_row_stride=8, masked=1)],
+        r"raw excludes masked: clear one of them",
+    ),
+    "a raw byte": (
+        [*LOADED, vector(4, 4, raw=1)],
+        r"element_type = 0 with raw: use INT16",
+    ),
+    "a raw exponent": (
+        [*LOADED, vector(4, 4, raw=1, operation=3, output_row_stride=8, element_type=2)],
+        r"raw excludes operation EXPONENT: use another",
     ),
     "STORE from the weight buffer": (
         [with_fields(store(0, 0x8000, 4), buffer=Buffer.WEIGHT)],
@@ -117,6 +130,10 @@ BAD = {
         [*LOADED, gemm(4, 4, 4, weight_transposed=1, weight_zero_row=1)],
         r"weight_transposed excludes weight_zero_row",
     ),
+    "diagonal and row-major": (
+        [*LOADED, gemm(4, 4, 4, weight_diagonal=1, weight_row_major=1)],
+        r"weight_row_major excludes weight_diagonal: clear one of them",
+    ),
     "transposed with kernel": (
         [*LOADED, gemm(4, 4, 4, weight_transposed=1, kx_count=2)],
         r"kx_count = 2 with weight_transposed: make it 1",
@@ -130,7 +147,11 @@ BAD = {
         r"the last y = 97540 .*does not fit",
     ),
     "x beyond 25 bits": (
-        [*LOADED, gemm(4, 4, 4, x_origin=(1 << 23) - 1, kx_stride=(1 << 23), kx_count=2)],
+        [*LOADED, gemm(4, 4, 4, **FAR)],
+        r"x = 16777218 does not fit",
+    ),
+    "x beyond 25 bits by its n tiles": (
+        [*LOADED, gemm(4, 4, 8, **{**FAR, "kx_stride": (1 << 23) - 0x8000}, n_stride=0x8000)],
         r"x = 16777218 does not fit",
     ),
     "VECTOR of unwritten accumulators": (

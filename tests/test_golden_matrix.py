@@ -20,7 +20,6 @@ from golden_support import (
     with_fields,
 )
 
-from arch.isa import Matrix
 from golden.ops.conv import conv_integer
 from golden.ops.linear import matmul_integer
 
@@ -172,63 +171,105 @@ def test_the_halo_is_never_read():
     np.testing.assert_array_equal(accumulators(state, 0, 4)[:, 0], [8, 12, 12, 8])
 
 
-def lane_by_lane(instruction: Matrix, activations: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Rule I-03 as it is written, one lane at a time; int64 (n tiles, rows, C)."""
-    i = instruction
-    sums = np.zeros((i.n_tiles, i.output_rows, i.output_columns, C), np.int64)
-    zero_row = C * i.weight_zero_row
-    n_tile_bytes = zero_row + i.ky_count * i.kx_count * i.k_tiles * R * C
-    taps = product(range(i.n_tiles), range(i.ky_count), range(i.kx_count), range(i.k_tiles))
-    for n, ky, kx, t in taps:
-        start = i.weight_address + n * n_tile_bytes
-        tile = start + zero_row + ((ky * i.kx_count + kx) * i.k_tiles + t) * R * C
-        for oy, ox, j in product(range(i.output_rows), range(i.output_columns), range(R)):
-            y = i.y_origin + oy * i.y_row_step + ky * i.y_ky_step
-            x = i.x_origin + ox * i.column_stride + kx * i.kx_stride + t * R
-            lanes = i.last_k if t == i.k_tiles - 1 else R
-            if j < lanes and 0 <= y < i.y_limit and 0 <= x + j < i.x_limit:
-                address = i.activation_address + oy * i.row_stride + ky * i.ky_stride + x + j
-                a = int(activations[address % (1 << 24)]) - i.activation_zero_point
-                for c in range(i.last_n if n == i.n_tiles - 1 else C):
-                    zero = weights[start + c] if i.weight_zero_row else i.weight_zero_point
-                    sums[n, oy, ox, c] += a * (int(weights[tile + j * C + c]) - int(zero))
-    return sums.reshape(i.n_tiles, -1, C)
+def channels_of_a_tile(kernel: tuple[int, int], channels: int, **more: int) -> dict[str, int]:
+    """Fields that give n tile ``n`` the input channels ``n * C`` up (R = C here)."""
+    n_tiles = -(-channels // C)
+    kernel_rows, kernel_columns = kernel
+    fields = {"ky_count": kernel_rows, "kx_count": kernel_columns, "k_tiles": 1, "last_k": R}
+    fields |= {"n_stride": C, "n_tiles": n_tiles, "last_n": channels - (n_tiles - 1) * C}
+    return fields | more
 
 
-def random_matrix(rng: np.random.Generator) -> Matrix:
-    """Any MATRIX whose accesses stay within some hundred bytes of address 0x1000."""
-    fields = {
-        "activation_address": (0xF80, 0x1080),
-        "activation_zero_point": (-128, 128),
-        "y_origin": (-3, 3),
-        "y_row_step": (0, 3),
-        "y_ky_step": (0, 3),
-        "y_limit": (1, 6),
-        "x_origin": (-12, 9),
-        "column_stride": (0, 9),
-        "kx_stride": (0, 9),
-        "x_limit": (1, 30),
-        "output_rows": (1, 4),
-        "output_columns": (1, 5),
-        "ky_count": (1, 4),
-        "kx_count": (1, 4),
-        "k_tiles": (1, 4),
-        "last_k": (1, R + 1),
-        "n_tiles": (1, 3),
-        "last_n": (1, C + 1),
-        "weight_zero_point": (-128, 128),
-        "weight_zero_row": (0, 2),
-    }
-    strides = {name: int(rng.integers(-90, 90)) % (1 << 24) for name in ("row_stride", "ky_stride")}
-    drawn = {name: int(rng.integers(*span)) for name, span in fields.items()}
-    return Matrix(weight_address=4 * int(rng.integers(16)), **strides, **drawn)
+def results(state, n_tiles: int, rows: int, channels: int) -> np.ndarray:
+    """int32 (rows, channels) of accumulators from 0 on."""
+    by_tile = accumulators(state, 0, n_tiles * rows).reshape(n_tiles, rows, C)
+    return by_tile.transpose(1, 0, 2).reshape(rows, -1)[:, :channels]
 
 
-def test_random_matrix_instructions_equal_the_rule_lane_by_lane(rng):
-    activations, weights = int8(rng, 0x2000), int8(rng, 0x1000)
-    pieces = [(ACTIVATION, 0, activations.tobytes()), (WEIGHT, 0, weights.tobytes())]
-    for _ in range(40):
-        instruction = random_matrix(rng)
-        expected = lane_by_lane(instruction, activations, weights)
-        got = accumulators(run_on(pieces, instruction), 0, expected.shape[0] * expected.shape[1])
-        np.testing.assert_array_equal(got.reshape(expected.shape), expected, str(instruction))
+@pytest.mark.parametrize("channels", [4, 8, 11])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_diagonal_weights_convolve_each_channel_by_itself(rng, stride, channels):
+    """I-03: C bytes hold the weights of (n, ky, kx); lanes of other channels add nothing."""
+    H, W, pixel = 7, 6, 12
+    x, weight = int8(rng, H, W, pixel), int8(rng, 3, 3, channels)
+    rows, columns = (H - 1) // stride + 1, (W - 1) // stride + 1
+    expected = np.zeros((rows, columns, channels), int)
+    for oy, ox, ky, kx in product(range(rows), range(columns), range(3), range(3)):
+        y, col = oy * stride + ky - 1, ox * stride + kx - 1
+        if 0 <= y < H and 0 <= col < W:
+            taps = x[y, col, :channels].astype(int) - 3
+            expected[oy, ox] += taps * (weight[ky, kx].astype(int) + 5)
+    instruction = with_fields(
+        convolution(H, W, pixel, (3, 3), stride, 1, 1, rows, columns, False),
+        **channels_of_a_tile((3, 3), channels),
+        weight_diagonal=1,
+        weight_zero_point=-5,
+    )
+    by_tile = padded(weight.reshape(9, channels), C).reshape(9, -1, C).transpose(1, 0, 2)
+    state = run_on([(ACTIVATION, 0x40, x.tobytes()), (WEIGHT, 0, by_tile.tobytes())], instruction)
+    got = results(state, instruction.n_tiles, rows * columns, channels)
+    np.testing.assert_array_equal(got, expected.reshape(-1, channels))
+
+
+def test_n_stride_gives_each_group_its_channels(rng):
+    """I-03: with dense tiles a grouped convolution, a group of C channels for each n tile."""
+    H, W, groups = 3, 5, 3
+    x, weight = int8(rng, H, W, groups * C), int8(rng, groups, C, C)
+    instruction = with_fields(
+        convolution(H, W, groups * C, (1, 1), 1, 0, 0, H, W, False),
+        **channels_of_a_tile((1, 1), groups * C),
+    )
+    pieces = [(ACTIVATION, 0x40, x.tobytes()), (WEIGHT, 0, weight.tobytes())]
+    got = results(run_on(pieces, instruction), groups, H * W, groups * C)
+    flat = x.reshape(-1, groups, C).astype(int) - 3
+    expected = [[row[g] @ weight[g].astype(int) for g in range(groups)] for row in flat]
+    np.testing.assert_array_equal(got, np.reshape(expected, got.shape))
+
+
+@pytest.mark.parametrize(("signed", "least"), [(1, -128), (0, 0)])
+def test_maxima_over_a_window_pool(rng, signed, least):
+    """I-03: with the least code as zero point and weights 1, padding never wins."""
+    H, W, channels = 6, 5, 8
+    x = int8(rng, H, W, channels).view(np.int8 if signed else np.uint8)
+    rows, columns = 3, 3
+    expected = np.empty((rows, columns, channels), int)
+    for oy, ox in product(range(rows), range(columns)):
+        ys, xs = (slice(max(0, 2 * o - 1), 2 * o + 2) for o in (oy, ox))
+        expected[oy, ox] = x[ys, xs].reshape(-1, channels).max(axis=0).astype(int) - least
+    instruction = with_fields(
+        convolution(H, W, channels, (3, 3), 2, 1, 1, rows, columns, False),
+        **channels_of_a_tile((3, 3), channels),
+        weight_diagonal=1,
+        maximum=1,
+        mac_k=1,
+        activation_signed=signed,
+        activation_zero_point=least,
+    )
+    pieces = [(ACTIVATION, 0x40, x.tobytes()), (WEIGHT, 0, bytes([1] * 18 * C))]
+    got = results(run_on(pieces, instruction), 2, rows * columns, channels)
+    np.testing.assert_array_equal(got, expected.reshape(-1, channels))
+
+
+def test_a_maximum_compares_whole_tiles_and_the_first_one_overwrites():
+    """I-03: k tiles of one run are compared too; the accumulators count with ``accumulate``."""
+    x = np.array([[1, 1, 1, 1, 2, 0, 0, 0]], np.int8)
+    weight = np.full((8, C), -3, np.int8)
+    weight[:, 1] = 5
+    first = gemm(1, 8, C, maximum=1)
+    smaller = with_fields(first, weight_address=8 * C, accumulate=1)
+    pieces = operands(x, weight_image(weight[None]) + weight_image(weight[None] - 1))
+    assert accumulators(run_on(pieces, first, smaller), 0, 1)[0].tolist() == [-6, 20, -6, -6]
+    overwriting = with_fields(smaller, accumulate=0)
+    assert accumulators(run_on(pieces, first, overwriting), 0, 1)[0].tolist() == [-8, 16, -8, -8]
+
+
+def test_only_bytes_on_the_diagonal_are_read():
+    """I-03: bytes of columns without a lane or a meaning are never written here."""
+    weights = [(WEIGHT, at, bytes([at + 1])) for at in (0, 1, 4, 5)]
+    x = np.array([[1, 2, 3, 4]], np.int8)
+    pieces = [(ACTIVATION, 0, x.tobytes()), *weights]
+    narrow = gemm(1, 4, 2, weight_diagonal=1, kx_count=2)
+    state = run_on(pieces, narrow)
+    assert accumulators(state, 0, 1)[0].tolist() == [1 + 5, 4 + 12, 0, 0]
+    shallow = gemm(1, 2, 4, weight_diagonal=1, kx_count=2, row_stride=4)
+    assert accumulators(run_on(pieces, shallow), 0, 1)[0].tolist() == [6, 16, 0, 0]

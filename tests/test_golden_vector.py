@@ -12,6 +12,7 @@ from arch.isa import (
     FillTable,
     Matrix,
     Operation,
+    Raw,
     RowFunction,
     ScaleRows,
     Source,
@@ -255,6 +256,25 @@ class Passes:
         )
         return [reduce, root, centre]
 
+    def raw(self, half: Raw) -> Vector:
+        """Values as they are, of any source that MULTIPLY or DIRECT makes them of."""
+        rng = self.rng
+        source, operation = Source(rng.integers(4)), Operation(rng.integers(2))
+        if source == Source.ACCUMULATOR:
+            operation = Operation.DIRECT
+        fields = {
+            **self.shape(),
+            **self.source(source),
+            **self.scale(),
+            **self.output((ElementType.INT16,)),
+            **self.second(2),
+            "zero_point": int(rng.integers(-3000, 3000)),
+            "clamp_low": 5,
+            "clamp_high": 6,
+            "masked": 0,
+        }
+        return Vector(**fields, raw=half, operation=operation, multiplier_type=ElementType.INT16)
+
 
 def drawn(passes: Passes) -> list[Vector | ScaleRows]:
     sequence: list[Vector | ScaleRows] = []
@@ -263,6 +283,7 @@ def drawn(passes: Passes) -> list[Vector | ScaleRows]:
             sequence.append(passes.direct(source, statistic))
         sequence += passes.softmax(source)
         sequence.append(passes.multiply())
+    sequence += [passes.raw(half) for half in (Raw.LOW, Raw.HIGH) for _ in range(3)]
     for source in (Source.INT8, Source.UINT8, Source.INT16):
         sequence += passes.normalization(source, Source(passes.rng.integers(4)))
     return sequence
@@ -315,3 +336,32 @@ def test_a_distance_of_more_than_31_bits_counts_as_the_greatest():
     # 2^31 - 1 rounds to 2^31 in N-01, and 2^31 * 2^-13 is the exponent 1.
     output = state.buffers["activation"].data[OUTPUT : OUTPUT + 2 * C].view("<i2")
     assert output.tolist() == [16384] * C
+
+
+def test_two_raw_passes_write_an_int32_as_it_is():
+    """I-04: neither clamp nor scale counts, not even one that is no number; the bias does."""
+    bias = np.array([-(1 << 31), 1 << 17, 0, -(1 << 15)], "<i4")
+    scales = np.full(C, np.nan, "<f4")
+    x = np.array([[-128, 127, -1, 0]], np.int8)
+    pieces = [(ACTIVATION, 0, x.tobytes()), (PARAMETER, 0, bias.tobytes() + scales.tobytes())]
+    low = Vector(
+        rows=1,
+        n_tiles=1,
+        last_n=C,
+        source=Source.INT8,
+        operation=Operation.MULTIPLY,
+        multiplier_type=ElementType.INT8,
+        parameter_address=0,
+        raw=Raw.LOW,
+        clamp_low=1,
+        clamp_high=2,
+        element_type=ElementType.INT16,
+        output_address=OUTPUT,
+    )
+    high = Vector(**{**vars(low), "raw": Raw.HIGH, "output_address": OUTPUT + 2 * C})
+    loads, data = laid_out(*pieces)
+    state = execute(chained([*loads, low, high]), data)
+    halves = state.buffers["activation"].data[OUTPUT : OUTPUT + 4 * C].view("<u2").reshape(2, C)
+    got = (halves[0].astype("<u4") | halves[1].astype("<u4") << 16).view("<i4")
+    exact = x[0].astype(np.int64) ** 2 + bias
+    assert got.tolist() == [(int(v) + (1 << 31)) % (1 << 32) - (1 << 31) for v in exact]

@@ -12,6 +12,7 @@ from arch.isa import (
     Destination,
     ElementType,
     Operation,
+    Raw,
     RowFunction,
     ScaleRows,
     Source,
@@ -104,6 +105,8 @@ class Machine:
         return r
 
     def _mapped(self, i: Vector, v: int, s: np.float32, after: int, y: int) -> int:
+        if i.raw != Raw.NONE:
+            return wrap(v if i.raw == Raw.LOW else v >> 16, 16)
         q = int(requantize(v, s)) + i.zero_point + after
         q = max(i.clamp_low, min(i.clamp_high, q))
         if i.unary_table:
