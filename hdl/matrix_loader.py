@@ -1,6 +1,6 @@
 """Reads weight tiles from the weight buffer into the compute tile."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import exact_log2
@@ -106,11 +106,11 @@ class MatrixLoader(Component):
         with m.If(reading_weights):
             m.d.sync += index.eq(Mux(self.tile_end, 0, index + 1))
         # Behind the last column there is no diagonal, however long the run of k.
-        diagonal_column = Signal(range(self._cols + 1))
+        on_diagonal = Signal(self._cols, init=1)
         with m.If(run_end):
-            m.d.sync += diagonal_column.eq(0)
-        with m.Elif(reading & (diagonal_column != self._cols)):
-            m.d.sync += diagonal_column.eq(diagonal_column + 1)
+            m.d.sync += on_diagonal.eq(1)
+        with m.Elif(reading_weights):
+            m.d.sync += on_diagonal.eq(on_diagonal << 1)
         k = Mux(nest.last[K_TILE], options.last_k, self._rows)
         n = Mux(nest.last[N_TILE], options.last_n, self._cols)
         across, along = Mux(options.transposed, n, k), Mux(options.transposed, k, n)
@@ -119,7 +119,7 @@ class MatrixLoader(Component):
             fetched.options.eq(options),
             fetched.zero_points.eq(zero_due),
             fetched.lanes.eq(Mux(index < across, along, 0)),
-            fetched.diagonal_column.eq(diagonal_column),
+            fetched.on_diagonal.eq(on_diagonal),
             self.read.address.eq(walk.value),
             self.read.count.eq(Mux(options.transposed, self._rows, self._cols)),
         ]
@@ -199,8 +199,15 @@ class MatrixLoader(Component):
         m.d.sync += valid.eq(Cat(reading, valid))
         with m.If(reading):
             m.d.sync += answered.eq(fetched)
+        every = Const((1 << lanes) - 1, lanes)
+        chosen = Signal(lanes, reset_less=True)
         with m.If(valid[0]):
-            m.d.sync += [loading.eq(answered), window.eq(self.read.data)]
+            kept = Mux(answered.options.diagonal, answered.on_diagonal, every)
+            m.d.sync += [
+                loading.eq(answered),
+                window.eq(self.read.data),
+                chosen.eq(kept & (every >> (lanes - answered.lanes).as_unsigned())),
+            ]
         options = loading.options
         m.d.comb += [
             self.load.valid.eq(valid[1] & ~loading.zero_points),
@@ -215,8 +222,7 @@ class MatrixLoader(Component):
             for lane in range(lanes):
                 zero_point = Mux(options.zero_row, zero_points[lane], options.zero_point)
                 operand = to_operand(window[lane], options.is_signed, zero_point)
-                chosen = ~options.diagonal | (loading.diagonal_column == lane)
-                with m.If((lane < loading.lanes) & chosen):
+                with m.If(chosen[lane]):
                     m.d.comb += self.load.weights[lane].eq(operand)
 
     def _options_layout(self):
@@ -236,13 +242,13 @@ class MatrixLoader(Component):
     def _fetch_layout(self):
         """What goes with a read: is it the zero points, of how many ``lanes`` are weights valid.
 
-        Where the tile is diagonal, ``diagonal_column`` is the only lane with a weight.
+        Where the tile is diagonal, only the lane ``on_diagonal``, if any, has one.
         """
         return data.StructLayout(
             {
                 "zero_points": 1,
                 "lanes": range(self._lanes + 1),
-                "diagonal_column": range(self._cols + 1),
+                "on_diagonal": self._cols,
                 "options": self._options_layout(),
             }
         )
