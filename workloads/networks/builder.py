@@ -133,7 +133,7 @@ class NetworkBuilder:
         shape = (channels, x.values.shape[1] // groups, *kernel)
         run = partial(convolve, stride=strides, pads=pads, groups=groups)
         weight, bias = self._weights.layer(
-            name, shape, gain, True, lambda weight: run(x.values, weight)
+            name, shape, gain, rectifier is not None, lambda weight: run(x.values, weight)
         )
         wide, offset = weight.astype(np.float64), bias.astype(np.float64)[:, None, None]
         made = self._layer(
@@ -151,6 +151,21 @@ class NetworkBuilder:
         self._macs += weight.size * made.values.shape[2] * made.values.shape[3]
         return made
 
+    def depthwise(
+        self,
+        x: Activation,
+        name: str,
+        *,
+        stride: int = 1,
+        rectifier: Rectifier | None = None,
+        gain: float = 1.0,
+    ) -> Activation:
+        """3 x 3 convolution of each channel by itself."""
+        channels = x.values.shape[1]
+        return self.conv(
+            x, name, channels, 3, stride=stride, groups=channels, rectifier=rectifier, gain=gain
+        )
+
     def linear(
         self,
         x: Activation,
@@ -163,9 +178,8 @@ class NetworkBuilder:
     ) -> Activation:
         """Fully connected layer of x [N, inputs], its weight [outputs, inputs]."""
         shape = (outputs, x.values.shape[1])
-        weight, bias = self._weights.layer(
-            name, shape, gain, normalize, lambda weight: x.values @ weight.T
-        )
+        respond = (lambda weight: x.values @ weight.T) if normalize else None
+        weight, bias = self._weights.layer(name, shape, gain, rectifier is not None, respond)
         wide = weight.astype(np.float64)
         self._macs += weight.size
         return self._layer(

@@ -42,6 +42,11 @@ class InputForm:
 
 FORMS = {
     "resnet8": InputForm((3, 32, 32), 0.0, 255.0, 16),
+    "mobilenet_v1_025": InputForm((3, 96, 96), 0.0, 1.0, 32),
+    "ds_cnn": InputForm((1, 49, 10), -4.0, 4.0, 16),
+    "autoencoder": InputForm((640,), -60.0, 10.0, 128, grid=(1, 5, 128)),
+    "resnet50": InputForm((3, 224, 224), -2.1, 2.6, 4),
+    "mobilenet_v2": InputForm((3, 224, 224), -1.0, 1.0, 4),
 }
 
 

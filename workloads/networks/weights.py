@@ -16,15 +16,25 @@ Respond = Callable[[Doubles], Doubles]
 
 _GAMMA_SPREAD = 0.25
 _BETA_DEVIATION = 0.2
-_LEAST_DEVIATION = 0.1
-"""A channel that hardly varies on the calibration samples is not blown up."""
+_RECTIFIED_CENTRE = 1.0
+"""Deviations above zero at which a rectifier sits. At zero every layer would tell inputs apart a
+little more than the last: after thirty, two nearly equal images have nothing in common, and the
+error of quantisation has drowned the output, which does not happen to trained networks."""
 
 
 class Weights(Protocol):
-    """Gives each layer its weight [out, ...] and bias [out]."""
+    """Gives each layer its weight [out, ...] and bias [out].
+
+    A layer with `respond` has a batch normalisation folded into it.
+    """
 
     def layer(
-        self, name: str, shape: tuple[int, ...], gain: float, normalize: bool, respond: Respond
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        gain: float,
+        rectified: bool,
+        respond: Respond | None,
     ) -> tuple[Floats, Floats]: ...
 
 
@@ -44,18 +54,26 @@ class SeededWeights:
         self._rng = np.random.default_rng([seed, 1])
 
     def layer(
-        self, name: str, shape: tuple[int, ...], gain: float, normalize: bool, respond: Respond
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        gain: float,
+        rectified: bool,
+        respond: Respond | None,
     ) -> tuple[Floats, Floats]:
-        """Draw a layer whose outputs deviate by about `gain` if a batch normalisation follows."""
+        """Draw a layer; its outputs deviate by about `gain`, if it is normalised."""
         outputs, taps = shape[0], int(np.prod(shape[1:]))
         weight = self._rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / taps))
         gamma = gain * self._rng.uniform(1 - _GAMMA_SPREAD, 1 + _GAMMA_SPREAD, outputs)
         beta = gain * _BETA_DEVIATION * self._rng.standard_normal(outputs)
-        if normalize:
+        if rectified:
+            beta += gain * _RECTIFIED_CENTRE
+        if respond is not None:
             response = respond(weight.astype(np.float64))
             axes = (0, *range(2, response.ndim))
             deviation = response.std(axis=axes)
-            gamma /= np.maximum(deviation, _LEAST_DEVIATION * np.sqrt((deviation**2).mean()))
+            # a channel that hardly varies would come out as the noise it was made of
+            gamma /= np.maximum(deviation, np.sqrt((deviation**2).mean()))
             beta -= gamma * response.mean(axis=axes)
         weight *= gamma.astype(np.float32).reshape(-1, *(1,) * (len(shape) - 1))
         return weight, beta.astype(np.float32)
@@ -74,7 +92,12 @@ class StoredWeights:
         self._arrays = arrays
 
     def layer(
-        self, name: str, shape: tuple[int, ...], gain: float, normalize: bool, respond: Respond
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        gain: float,
+        rectified: bool,
+        respond: Respond | None,
     ) -> tuple[Floats, Floats]:
         """What is stored; the other arguments are for weights that are drawn."""
         weight, bias = self._arrays[f"{name}.weight"], self._arrays[f"{name}.bias"]

@@ -1,0 +1,41 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from arch.errors import AssayError
+from workloads.networks import (
+    autoencoder,
+    ds_cnn,
+    mobilenet_v1,
+    mobilenet_v2,
+    resnet8,
+    resnet50,
+)
+from workloads.networks.builder import Network
+
+NETWORKS: dict[str, Callable[[int], Network]] = {
+    "resnet8": resnet8.network,
+    "mobilenet_v1_025": mobilenet_v1.network,
+    "ds_cnn": ds_cnn.network,
+    "autoencoder": autoencoder.network,
+    "resnet50": resnet50.network,
+    "mobilenet_v2": mobilenet_v2.network,
+}
+"""From a seed to a network."""
+
+
+def build(name: str, seed: int = 0) -> Network:
+    """Build a network; the same seed gives the same model.
+
+    Raises
+    ------
+    AssayError
+        There is no such network, or the seed is negative.
+    """
+    if name not in NETWORKS:
+        raise AssayError(f"no network '{name}': give one of {', '.join(NETWORKS)}")
+    if seed < 0:
+        raise AssayError(f"seed = {seed} must be at least 0")
+    return NETWORKS[name](seed)
