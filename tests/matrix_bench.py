@@ -12,6 +12,7 @@ from arch.config import ACTIVATION_BANKS, WEIGHT_BANKS, Config
 from arch.isa import ErrorCode, Matrix
 from hdl.accumulator import Accumulator, AccumulatorRead, AccumulatorWrite
 from hdl.matrix import MatrixEngine
+from hdl.matrix_rows import macs_shape
 from hdl.ports import BufferWrite, EngineStatus, Fault, Issue
 from hdl.scratchpad import Scratchpad
 
@@ -65,7 +66,7 @@ class Bench(Component):
                 "vector": In(AccumulatorRead(**self._vectors)),
                 "fill": In(AccumulatorWrite(**self._vectors)),
                 "row": Out(1),
-                "macs": Out(range(config.rows * config.cols + 1)),
+                "macs": Out(macs_shape(config.cols)),
                 "tile": Out(1),
                 "activation_read": Out(1),
                 "weight_read": Out(1),

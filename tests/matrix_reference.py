@@ -61,7 +61,8 @@ def _tiles(config: Config, i: Matrix) -> Iterator[Tile]:
 def _lanes(config: Config, i: Matrix, tile: Tile, oy: int, ox: int) -> dict[int, int]:
     """Valid lanes of a row and the addresses of their bytes."""
     y = i.y_origin + oy * i.y_row_step + tile.ky * i.y_ky_step
-    x = i.x_origin + ox * i.column_stride + tile.kx * i.kx_stride + tile.t * config.rows
+    x = i.x_origin + ox * i.column_stride + tile.kx * i.kx_stride
+    x += tile.n * i.n_stride + tile.t * config.rows
     base = i.activation_address + oy * i.row_stride + tile.ky * i.ky_stride + x
     return {
         j: (base + j) % (1 << 24)
@@ -82,6 +83,11 @@ def _reads(config: Config, i: Matrix, tile: Tile) -> Iterator[tuple[int, int, bo
         for j in range(rows):
             row = (tile.t * rows + j) * i.weight_stride + tile.n * cols
             yield (i.weight_address + row) % (1 << 24), cols, j < tile.valid_k
+        return
+    if i.weight_diagonal:
+        place = (tile.n * i.ky_count + tile.ky) * i.kx_count + tile.kx
+        for _ in range(rows):
+            yield (i.weight_address + place * cols) % (1 << 24), cols, True
         return
     if i.weight_zero_row and tile.first_of_n:
         yield _zero_row_address(config, i, tile), cols, True
@@ -137,7 +143,10 @@ def expected_accumulators(
                 if missing or any(a >= config.activation_buffer_bytes for a in lanes.values()):
                     defined[place] = False
                 else:
-                    vectors[place] += _operands(config, i, activations, lanes) @ w
+                    sums = _operands(config, i, activations, lanes) @ w
+                    if i.maximum and not fresh:
+                        sums = np.maximum(vectors[place].astype(np.int32), sums) - vectors[place]
+                    vectors[place] += sums
     return vectors.astype(np.int32), defined
 
 
@@ -157,6 +166,8 @@ def _weights(config, i, weights, tile):
         for c in range(config.cols):
             zero_points[c] = _value(weights[address + c], i.weight_signed)
     for j, c in np.ndindex(tile.valid_k, tile.valid_n):
+        if i.weight_diagonal and tile.t * config.rows + j != c:
+            continue
         address = reads[c][0] + j if i.weight_transposed else reads[j][0] + c
         w[j, c] = _value(weights[address], i.weight_signed) - zero_points[c]
     return w
@@ -164,6 +175,15 @@ def _weights(config, i, weights, tile):
 
 def _value(byte, is_signed):
     return int(byte.view(np.int8)) if is_signed else int(byte)
+
+
+def _macs(i: Matrix, tile: Tile) -> int:
+    """What each row of a tile adds to the counter of that name (section 8)."""
+    if i.maximum:
+        return 0
+    if i.mac_k == 0:
+        return tile.valid_k * tile.valid_n
+    return i.mac_k * tile.valid_n if tile.t == i.k_tiles - 1 else 0
 
 
 def expected_trace(
@@ -214,7 +234,7 @@ def _issue_rows(config, i, tile, cycle, index, trace, faults):
         exists = _vector(i, tile, row) < config.accumulator_depth
         inside = all(address < config.activation_buffer_bytes for address in addresses)
         trace.rows.append(cycle)
-        trace.macs.append(tile.valid_k * tile.valid_n)
+        trace.macs.append(_macs(i, tile))
         if addresses and inside:
             trace.activation_reads.append(cycle)
         if exists:

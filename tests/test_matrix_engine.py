@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from matrix_bench import check, gemm, small_config
+from matrix_bench import check, gemm, run, small_config
 
 from arch.isa import Matrix
 from arch.timing import MATRIX_PIPELINE_CYCLES
@@ -44,6 +44,18 @@ def convolution(**fields):
         }
         | fields
     )
+
+
+def depthwise(**fields):
+    """Channel c of the output is made of channel c of the input: 8 of them, in two n tiles."""
+    layout = {"weight_diagonal": 1, "k_tiles": 1, "n_tiles": 2, "n_stride": 4, "mac_k": 1}
+    return convolution(**(layout | fields))
+
+
+def pooling(**fields):
+    """The greatest of 3 x 3 products; operands are 0 at least, and 0 where a byte is padding."""
+    weights = {"maximum": 1, "weight_zero_point": 3, "weight_address": 64}
+    return depthwise(**(weights | {"activation_zero_point": -128} | fields))
 
 
 PROGRAMS = {
@@ -133,6 +145,21 @@ PROGRAMS = {
         convolution(y_origin=-5, x_origin=-20, output_rows=2, output_columns=3)
     ],
     "halo before address 0": [convolution(activation_address=(1 << 24) - 32)],
+    "depthwise": [depthwise(), depthwise(accumulator_half=1, weight_zero_point=-3, last_k=3)],
+    "a diagonal of fewer columns than k": [
+        gemm(k_tiles=3, n_tiles=2, last_n=3, n_stride=4, weight_diagonal=1, weight_address=20)
+    ],
+    "channels of each n tile": [
+        gemm(m=5, k_tiles=2, n_tiles=3, last_n=3, n_stride=9, x_limit=25),
+        gemm(m=3, n_tiles=2, x_origin=-40000, n_stride=40000, accumulator_half=1),
+    ],
+    "max pooling": [pooling(), pooling(accumulator_half=1, accumulate=1)],
+    "maxima of products": [
+        gemm(k_tiles=3, maximum=1, accumulate=1),
+        gemm(k_tiles=3, n_tiles=2, last_n=3, maximum=1, accumulator_address=20),
+        gemm(m=1, k_tiles=5, maximum=1, accumulator_half=1),
+        gemm(m=1, k_tiles=4, accumulate=1, accumulator_half=1),
+    ],
     "instructions of all kinds": [
         gemm(m=2, k_tiles=3),
         gemm(m=3, weight_transposed=1, weight_stride=8, accumulator_address=7),
@@ -142,6 +169,8 @@ PROGRAMS = {
         gemm(m=4, n_tiles=3, accumulator_address=20, weight_transposed=1, weight_stride=4),
         gemm(m=5, k_tiles=2, accumulator_address=40, weight_row_major=1, weight_stride=8),
         gemm(m=5, n_tiles=2, accumulator_address=46, weight_stride=8),
+        gemm(m=4, n_tiles=2, n_stride=4, weight_diagonal=1, accumulate=1),
+        gemm(m=4, n_tiles=2, accumulate=1, maximum=1),
     ],
 }
 
@@ -155,7 +184,10 @@ def test_accumulators_and_cycles(program):
 @pytest.mark.parametrize(("rows", "cols"), [(8, 4), (4, 8), (32, 4)])
 @pytest.mark.parametrize(
     "order",
-    [{"weight_zero_row": 1}, {"weight_transposed": 1}, {"weight_row_major": 1}],
+    [
+        *({"weight_zero_row": 1}, {"weight_transposed": 1}, {"weight_row_major": 1}),
+        {"weight_diagonal": 1, "n_stride": 11},
+    ],
     ids=lambda order: next(iter(order)),
 )
 def test_rectangular_tile(rows, cols, order):
@@ -240,6 +272,7 @@ def test_row_without_valid_lanes_reads_nothing():
         ("weight_zero_row", 4 + 32 + 4 + 17),
         ("weight_transposed", 4 * 8 + 5),
         ("weight_row_major", 4 * 8 + 5),
+        ("weight_diagonal", 4 + 1),
     ],
 )
 def test_bytes_of_invalid_lanes_do_not_matter(order, weight_bytes):
@@ -260,36 +293,87 @@ def test_reset_in_the_middle(cycles):
     check(small_config(), program, reset_after=cycles)
 
 
-def test_random_programs():
+def test_diagonal_reads_take_as_long_as_rows():
+    """T-MX-01: R reads a tile, whether its rows are on the diagonal or behind it."""
+    trace = check(small_config(8, 4), [gemm(m=1, k_tiles=2, weight_diagonal=1), gemm(m=1)])
+    assert trace.weight_reads == list(range(1, 25))
+
+
+def test_maximum_is_of_signed_numbers():
+    """I-03: of what the accumulators hold and the sums, of every pair of signs."""
+    config = small_config()
+    depth = config.accumulator_depth
+    program = [gemm(m=depth, row_stride=5, maximum=1, accumulate=1)]
+    activations = np.arange(config.activation_buffer_bytes).astype(np.uint8)
+    weights = np.full(config.weight_buffer_bytes, 2, np.uint8)
+    accumulators = np.zeros((2, depth, config.cols), np.int32)
+    accumulators[0] = np.array([-(1 << 31), -200, 200, (1 << 31) - 1])
+    lanes = np.arange(depth)[:, None] * 5 + np.arange(4)
+    sums = 2 * activations.view(np.int8)[lanes].sum(axis=1, dtype=np.int64)[:, None]
+    trace = run(config, program, activations, weights, accumulators)
+    assert sums.min() < -200 < 200 < sums.max()
+    np.testing.assert_array_equal(trace.accumulators[0], np.maximum(accumulators[0], sums))
+
+
+@pytest.mark.parametrize(
+    ("fields", "last_tile", "others"),
+    [
+        ({}, 2 * 3, 4 * 3),
+        ({"mac_k": 1}, 1 * 3, 0),
+        ({"mac_k": 127}, 127 * 3, 0),
+        ({"maximum": 1}, 0, 0),
+        ({"maximum": 1, "mac_k": 9}, 0, 0),
+    ],
+)
+def test_macs_of_a_row(fields, last_tile, others):
+    """Section 8: ``mac_k`` is of the whole run of k; comparisons are no MACs."""
+    program = [gemm(m=2, k_tiles=3, last_k=2, last_n=3, ky_count=2, weight_stride=4, **fields)]
+    trace = check(small_config(), program)
+    assert trace.macs == 2 * [*(4 * [others]), *(2 * [last_tile])]
+
+
+SIZES = [(4, 4), (8, 16), (16, 8)]
+
+
+@pytest.mark.parametrize(("rows", "cols"), SIZES)
+def test_random_programs(rows, cols):
     """I-03 and T-MX-01 to T-MX-05 on seeded programs, offered at random."""
     rng = np.random.default_rng(20)
+    config = small_config(rows, cols, kib=rows * cols // 64 + 1)
     for seed in range(4):
-        program = [_random_instruction(rng) for _ in range(8)]
+        program = [_random_instruction(rng, config) for _ in range(8)]
         offers = {i: int(rng.integers(0, 200)) for i in range(1, 8, 3)}
-        check(small_config(), program, seed, offers=offers)
+        check(config, program, seed, offers=offers)
 
 
-def _random_instruction(rng):
+def _random_instruction(rng, config):
     def pick(low, high):
         return int(rng.integers(low, high))
 
-    kind = pick(0, 4)
+    kind, unit = pick(0, 6), max(config.rows, config.cols)
     fields = {
         "m": pick(1, 9),
         "k_tiles": pick(1, 4),
-        "last_k": pick(1, 5),
+        "last_k": pick(1, config.rows + 1),
         "n_tiles": pick(1, 4),
-        "last_n": pick(1, 5),
+        "last_n": pick(1, config.cols + 1),
+        "n_stride": pick(0, 12) * pick(0, 2),
+        "maximum": int(pick(0, 3) == 0),
+        "mac_k": pick(0, 128) * pick(0, 2),
         "activation_address": pick(0, 128),
         "activation_signed": pick(0, 2),
         "activation_zero_point": pick(0, 128),
         "accumulator_address": pick(0, 30),
         "accumulator_half": pick(0, 2),
         "accumulate": pick(0, 2),
-        "weight_address": 4 * pick(0, 40),
+        "weight_address": unit * pick(0, 10),
         "weight_transposed": int(kind == 1),
         "weight_zero_row": int(kind == 2),
         "weight_row_major": int(kind == 3),
-        "weight_stride": 4 * pick(0, 5),
+        "weight_diagonal": int(kind == 4),
+        "weight_stride": unit * pick(0, 5),
     }
-    return gemm(**fields, x_origin=pick(-9, 2), x_limit=pick(1, 16))
+    if kind > 3:
+        fields |= {"ky_count": pick(1, 3), "kx_count": pick(1, 3), "kx_stride": pick(0, 9)}
+    x_limit = pick(1, 4 * config.rows)
+    return gemm(**fields, x_origin=pick(-2 * config.rows - 1, 2), x_limit=x_limit)

@@ -127,6 +127,31 @@ def test_rows_of_row_major_weights_count_where_they_are_valid(config, last_k, fa
 
 
 @CONFIGS
+@pytest.mark.parametrize(("tiles_inside", "last_n"), [(3, 4), (2, 4), (2, 1), (0, 4)])
+def test_bytes_of_a_diagonal_count_whatever_is_valid(config, tiles_inside, last_n):
+    """E-03: all ``C`` of them, in each read of each k tile, on the diagonal or not."""
+    program = gemm(
+        k_tiles=2,
+        last_k=1,
+        n_tiles=3,
+        last_n=last_n,
+        weight_diagonal=1,
+        weight_address=config.weight_buffer_bytes - 4 * tiles_inside,
+    )
+    assert len(check(config, [program, AFTER]).faults) == (3 - tiles_inside) * 2 * 4
+
+
+@CONFIGS
+@pytest.mark.parametrize("n_stride", [1, 300, 65535])
+def test_channels_of_a_later_n_tile_beyond_the_end(config, n_stride):
+    """E-03: only its rows are not read."""
+    end = config.activation_buffer_bytes
+    fields = {"x_limit": 1 << 20, "n_tiles": 2, "n_stride": n_stride}
+    trace = check(config, [gemm(m=2, activation_address=end - 68, **fields), AFTER])
+    assert len(trace.faults) == (1 if n_stride == 1 else 2)
+
+
+@CONFIGS
 @pytest.mark.parametrize("accumulate", [0, 1])
 def test_vectors_beyond_the_accumulator(config, accumulate):
     """E-03: up to the last one is fine; those beyond are neither read nor written."""
@@ -195,7 +220,7 @@ def _random_instruction(config, rng):
     def pick(low, high):
         return int(rng.integers(low, high))
 
-    kind = pick(0, 4)
+    kind = pick(0, 5)
     activation = config.activation_buffer_bytes - pick(-8, 300)
     weights = config.weight_buffer_bytes - 4 * pick(-2, 60)
     return gemm(
@@ -215,5 +240,8 @@ def _random_instruction(config, rng):
         weight_transposed=int(kind == 1),
         weight_zero_row=int(kind == 2),
         weight_row_major=int(kind == 3),
+        weight_diagonal=int(kind == 4),
+        n_stride=pick(0, 9),
+        maximum=int(pick(0, 3) == 0),
         weight_stride=4 * pick(0, 5),
     )
