@@ -47,6 +47,7 @@ MATRIX = Matrix(
 )
 TRANSPOSED = replace(MATRIX, weight_transposed=1, weight_address=ROWS, weight_stride=ROWS)
 ROW_MAJOR = replace(MATRIX, weight_row_major=1, weight_address=COLS, weight_stride=COLS)
+DIAGONAL = replace(MATRIX, weight_diagonal=1)
 TABLE = FillTable(table=1, parameter_address=4 * COLS)
 SCALE = ScaleRows(function=RowFunction.INVERSE_SQUARE_ROOT, rows=1)
 
@@ -143,6 +144,13 @@ RULES: dict[str, Cases] = {
         [],
         [replace(i, weight_row_major=1, weight_transposed=1) for i in (TRANSPOSED, ROW_MAJOR)],
     ),
+    "weight_diagonal": (
+        each(DIAGONAL, weight_diagonal=[1], ky_count=[255], kx_count=[255], weight_stride=[1]),
+        [
+            *each(DIAGONAL, weight_zero_row=[1]),
+            *(replace(i, weight_diagonal=1) for i in (TRANSPOSED, ROW_MAJOR)),
+        ],
+    ),
     "ky_count, kx_count and zero row of others": (
         each(MATRIX, weight_zero_row=[1], ky_count=[255], kx_count=[255]),
         [],
@@ -150,6 +158,7 @@ RULES: dict[str, Cases] = {
     "weight_address": multiples(MATRIX, "weight_address", COLS),
     "weight_address where transposed": multiples(TRANSPOSED, "weight_address", ROWS),
     "weight_address where row-major": multiples(ROW_MAJOR, "weight_address", COLS),
+    "weight_address where diagonal": multiples(DIAGONAL, "weight_address", COLS),
     "weight_stride where transposed": multiples(TRANSPOSED, "weight_stride", ROWS),
     "weight_stride where row-major": multiples(ROW_MAJOR, "weight_stride", COLS),
     "weight_stride of others": (each(MATRIX, weight_stride=[1]), []),

@@ -102,8 +102,8 @@ UNRULED = {
     STORE: ["buffer_address", "dram_address", "plane_dram_stride", "plane_buffer_stride"],
     MATRIX: [
         *("activation_address", "y_origin", "y_row_step", "y_ky_step", "y_limit", "row_stride"),
-        *("ky_stride", "x_origin", "column_stride", "kx_stride", "x_limit"),
-        *("accumulator_address", "accumulator_half", "accumulate"),
+        *("ky_stride", "x_origin", "column_stride", "kx_stride", "n_stride", "x_limit"),
+        *("accumulator_address", "accumulator_half", "accumulate", "maximum", "mac_k"),
     ],
     GATHER: ["buffer_address", "dram_address", "run_dram_stride", "run_buffer_stride"],
     VECTOR: [

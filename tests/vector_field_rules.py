@@ -13,6 +13,7 @@ from arch.isa import (
     Engine,
     Instruction,
     Operation,
+    Raw,
     Source,
     Statistic,
     Vector,
@@ -74,6 +75,7 @@ CENTRE = replace(BUFFERED[Source.INT16], operation=Operation.CENTRE, tensor_scal
 EXPONENT = replace(VECTOR, operation=Operation.EXPONENT, element_type=ElementType.UINT8)
 EXPONENTS = [EXPONENT, replace(INT16, operation=Operation.EXPONENT)]
 INTERPOLATE = replace(VECTOR, interpolate=1)
+RAW = replace(INT16, raw=Raw.LOW)
 
 
 def _pairs(instruction: Instruction, low: str, high: str) -> Cases:
@@ -112,6 +114,13 @@ def _without(kind: str, *instructions: Instruction) -> Cases:
     fields = {f"{kind}_address": [1], f"{kind}_row_stride": [1]}
     return [i for instruction in instructions for i in each(instruction, **fields)], []
 
+
+_RAW_INT16 = {
+    "raw": Raw.HIGH,
+    "element_type": ElementType.INT16,
+    "output_address": 2 * COLS,
+    "output_row_stride": 2 * COLS,
+}
 
 VECTOR_RULES: dict[str, Cases] = {
     "counts of VECTOR": counts(VECTOR, "rows", "n_tiles", "last_n"),
@@ -221,6 +230,37 @@ VECTOR_RULES: dict[str, Cases] = {
         ]
         + [replace(EXPONENT, addition=Addition.TABLE, addition_scale=ONE)]
         + [replace(EXPONENT, element_type=ElementType.INT8, output_buffer=Destination.NONE)],
+    ),
+    "raw": (
+        [
+            *each(RAW, raw=[Raw.HIGH], zero_point=[9], row_scale=[1], output_buffer=[1, 2]),
+            *each(INT16, raw=[Raw.NONE]),
+            replace(RAW, tensor_scale=1, scale=ONE),
+            *(replace(i, **_RAW_INT16) for i in MULTIPLY.values()),
+            replace(CENTRE, **_RAW_INT16),
+        ],
+        each(INT16, raw=[3]),
+    ),
+    "what raw excludes": (
+        [],
+        [
+            refused
+            for raw in (Raw.LOW, Raw.HIGH)
+            for refused in each(
+                replace(RAW, raw=raw),
+                operation=[Operation.EXPONENT],
+                addition=[Addition.INT16],
+                unary_table=[1],
+                interpolate=[1],
+                bias_after=[1],
+                statistic=[Statistic.MAXIMUM, Statistic.SUM],
+                masked=[1],
+                output_shift=[1, 15],
+                element_type=[ElementType.INT8, ElementType.UINT8],
+            )
+        ]
+        + [replace(RAW, addition=Addition.TABLE, addition_scale=ONE)]
+        + [replace(RAW, element_type=ElementType.INT8, output_buffer=Destination.NONE)],
     ),
     "what EXPONENT excludes goes with others": (
         [
