@@ -150,7 +150,7 @@ def convolution(H, W, channels, kernel, stride, top, left, out_rows, out_columns
 def test_matrix_convolves_with_padding(rng, channels, stride, folded):
     H, W, N, kernel, padding = 7, 6, 6, (3, 3), (1, 1, 1, 1)
     x, weight = int8(rng, H, W, channels), int8(rng, *kernel, channels, N)
-    expected = conv_integer(x, weight, 3, 0, stride, padding)
+    expected = conv_integer(x[None], weight, 3, 0, (stride, stride), padding)[0]
     rows, columns = expected.shape[:2]
     instruction = convolution(H, W, channels, kernel, stride, 1, 1, rows, columns, folded)
     runs = weight.reshape((3, 3 * channels, N) if folded else (9, channels, N))

@@ -6,23 +6,18 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
-import onnxruntime
 import pytest
-from onnx import TensorProto, helper
 from onnx.backend.test.case.test_case import TestCase
 from onnx.backend.test.loader import load_model_tests
+from onnx_operators import EIGHT_BITS, qlinear_arrays, random_codes, run_onnx
 
 from arch.isa import ElementType
-from golden.ops.conv import conv_integer
 from golden.ops.linear import linear, matmul_integer, qlinear_matmul
 from golden.ops.qlinear_add import add_int16, add_table, addition_table
 from golden.ops.quantize import DTYPES, dequantize, quantize
 from golden.ops.requantize import SATURATED, add_zero_point, is_valid_scale, requantize
 from golden.ops.rounding import fma_float32
 from golden.ops.table import build_table, gelu, lookup
-
-CODES = {ElementType.INT8: TensorProto.INT8, ElementType.UINT8: TensorProto.UINT8}
-EIGHT_BITS = list(CODES)
 
 
 @cache
@@ -39,39 +34,6 @@ def node_data(operator: str) -> list[tuple[list[np.ndarray], np.ndarray]]:
     ]
     data = [case.data_sets[0] for case in cases]
     return [(inputs, outputs[0]) for inputs, outputs in data]
-
-
-def run_onnx(operator: str, arrays: dict[str, np.ndarray], domain: str = "", **attributes):
-    """The first output of a graph of one operator, by ONNX Runtime."""
-    types = {n: helper.np_dtype_to_tensor_dtype(a.dtype) for n, a in arrays.items()}
-    node = helper.make_node(operator, list(arrays), ["y"], domain=domain, **attributes)
-    graph = helper.make_graph(
-        [node],
-        operator,
-        [helper.make_tensor_value_info(n, types[n], a.shape) for n, a in arrays.items()],
-        [helper.make_empty_tensor_value_info("y")],
-    )
-    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, arrays)[0]
-
-
-def qlinear_arrays(**operands: tuple[np.ndarray, np.ndarray, np.ndarray]) -> dict:
-    """Codes, scale and zero point of each operand, in ONNX's order; y without codes."""
-    suffixes = ("", "_scale", "_zero")
-    return {
-        f"{name}{suffix}": np.asarray(value)
-        for name, values in operands.items()
-        for suffix, value in zip(suffixes, values, strict=True)
-        if value is not None
-    }
-
-
-def random_codes(rng: np.random.Generator, element: ElementType, shape) -> np.ndarray:
-    return rng.integers(element.low, element.high + 1, shape).astype(DTYPES[element])
 
 
 def float32_requantize(acc: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -191,26 +153,6 @@ def test_qlinear_matmul_equals_onnx_runtime(element, per_column):
 def test_linear_adds_the_bias_before_requantising():
     x, weight = np.array([[1, 2]], np.int8), np.array([[3], [4]], np.int8)
     assert linear(x, weight, [10], np.float32(0.5), -3, ElementType.INT8) == [[7]]  # 10.5 -> 10
-
-
-@pytest.mark.parametrize("padding", [(0, 0, 0, 0), (1, 0, 2, 1)])
-@pytest.mark.parametrize("stride", [1, 2])
-def test_conv_integer_equals_onnx_runtime(stride, padding):
-    rng = np.random.default_rng(5)
-    x, weight = (random_codes(rng, ElementType.UINT8, s) for s in ((9, 7, 3), (3, 2, 3, 5)))
-    expected = run_onnx(
-        "ConvInteger",
-        {
-            "x": np.ascontiguousarray(x.transpose(2, 0, 1)[None]),
-            "w": np.ascontiguousarray(weight.transpose(3, 2, 0, 1)),
-            "x_zero": np.asarray(77, np.uint8),
-            "w_zero": np.asarray(131, np.uint8),
-        },
-        strides=[stride, stride],
-        pads=list(padding),
-    )
-    got = conv_integer(x, weight, 77, 131, stride, padding)
-    np.testing.assert_array_equal(got, expected[0].transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize("element", EIGHT_BITS)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from arch.isa import ElementType
 from golden.ops.quantize import DTYPES
+from golden.ops.repeat import repeat_rows
 from golden.ops.requantize import add_zero_point, requantize
 
 
@@ -26,7 +27,8 @@ def multiply(
     Parameters
     ----------
     left, right
-        int8, uint8 or int16 of one shape.
+        int8, uint8 or int16, (M, n) and (M / r, n): row ``m`` of ``left`` goes with row ``m // r``
+        of ``right``.
     left_zero, right_zero
         In the range of the type; 0 for int16.
     scale
@@ -34,7 +36,8 @@ def multiply(
     y_zero, element_type
         Zero point and type of the result.
     """
-    product = (left.astype(np.int64) - left_zero) * (right.astype(np.int64) - right_zero)
+    factor = repeat_rows(right, len(left)).astype(np.int64) - right_zero
+    product = (left.astype(np.int64) - left_zero) * factor
     codes = requantize(product, scale)
     return add_zero_point(codes, y_zero, element_type.low, element_type.high).astype(
         DTYPES[element_type]

@@ -11,15 +11,16 @@ from golden.ops.requantize import requantize, row_scale
 
 
 def normalize(
-    x: NDArray[np.int16],
+    x: NDArray[np.integer],
     centre: bool,
     scale: NDArray[np.float32],
     offset: NDArray[np.int32],
     epsilon: int,
+    x_zero: int = 0,
 ) -> NDArray[np.int16]:
     """Each row over its deviation (``centre``) or its root mean square, times a scale, plus offset.
 
-    With the ``n`` columns of a row ``x``, in int32 and 64 bits, exactly::
+    With the ``n`` columns of a row ``x``, less ``x_zero``, in int32 and 64 bits, exactly::
 
         v = n * x - sum(x)    radicand = n * sum(x^2) - sum(x)^2 + epsilon       centre
         v = x                 radicand = sum(x^2) + epsilon                      else
@@ -36,7 +37,7 @@ def normalize(
     Parameters
     ----------
     x
-        int16 (M, n), ``n`` up to 32767.
+        int8, uint8 or int16 (M, n), ``n`` up to 32767.
     centre
         Subtract the mean first: layer normalisation.
     scale
@@ -45,13 +46,15 @@ def normalize(
         int32 (n,), in the range of int16.
     epsilon
         Integer, 0 to 2^32 - 1.
+    x_zero
+        Zero point of ``x``, 0 for int16; with ``centre`` the result does not depend on it.
 
     Raises
     ------
     ValueError
         A scale times that of its row is not normal.
     """
-    wide = x.astype(np.int64)
+    wide = x.astype(np.int64) - x_zero
     radicand = np.square(wide).sum(axis=1)
     v = wide
     if centre:

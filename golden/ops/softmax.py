@@ -57,13 +57,14 @@ def softmax(
     Parameters
     ----------
     x
-        int32 values (..., M, n); greater differences in a row than 2^31 - 1 count as that.
+        int32 values (..., M, n), or codes of 8 or 16 bits, whose zero point does not matter;
+        greater differences in a row than 2^31 - 1 count as that.
     scale
         float32: the scale of ``x`` times ``log2(e) * 2^18``.
     output_scale
         float32: ``2^26 / (32767 * s)`` for results in steps ``s``.
     zero_point, element_type
-        Of the result: UINT8 or INT16.
+        Of the result: INT8, UINT8 or INT16.
     counts
         bool, as ``x``; all where None.
 
