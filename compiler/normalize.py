@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from arch.isa import ElementType, Operation, RowFunction, ScaleRows, Statistic, Vector
-from compiler.emitter import Emitter
+from arch.isa import Operation, RowFunction, ScaleRows, Statistic, Vector
+from compiler.emitter import Emitter, Operand
 from compiler.step import Region
-from compiler.vector_fields import NOWHERE, from_buffer, into, lanes, tensor_scale
+from compiler.vector_fields import NOWHERE, Fields, from_buffer, into, lanes, tensor_scale
 from workloads.epilogue import KEEP, Narrow
 from workloads.operators import Normalize
 from workloads.tensor import Tensor
@@ -69,13 +69,17 @@ class _Block:
                     statistic_accumulate=int(columns.start > 0),
                     statistic_address=self._entry,
                     **lanes(len(columns), self._emitter.config.cols),
-                    **from_buffer(source, ElementType.INT16),
+                    **self._from(source),
                     **tensor_scale(1.0),
                     **NOWHERE,
                 ),
                 reads=(source.region,),
                 writes=(self._entries,),
             )
+
+    def _from(self, source: Operand) -> Fields:
+        operator = self._operator
+        return from_buffer(source, operator.input.element_type, operator.input_zero_point)
 
     def _scale(self) -> None:
         operator = self._operator
@@ -109,7 +113,7 @@ class _Block:
                     bias_after=1,
                     statistic_address=self._entry,
                     **lanes(len(columns), self._emitter.config.cols),
-                    **from_buffer(source, ElementType.INT16),
+                    **self._from(source),
                     **into(output, tensor.element_type, narrow),
                 ),
                 reads=(source.region, parameters.region, self._entries),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arch.image import OperatorInfo
 from arch.isa import Load, Store, Vector
@@ -29,14 +30,20 @@ def operator_info(operator: Operator, steps: Sequence[Step]) -> OperatorInfo:
 
 
 def _distinct_bytes(transfers: Sequence[Load] | Sequence[Store]) -> int:
-    """Bytes of DRAM that transfers of one plane touch, each counted once."""
+    """Bytes of DRAM that transfers touch, each counted once."""
     if not transfers:
         return 0
-    starts = np.concatenate(
-        [i.dram_address + i.run_dram_stride * np.arange(i.runs, dtype=np.int64) for i in transfers]
-    )
-    ends = starts + np.repeat([i.run_bytes for i in transfers], [i.runs for i in transfers])
+    starts = np.concatenate([_run_starts(i) for i in transfers])
+    runs = [i.planes * i.runs for i in transfers]
+    ends = starts + np.repeat([i.run_bytes for i in transfers], runs)
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], ends[order]
     covered = np.concatenate([starts[:1], np.maximum.accumulate(ends)[:-1]])
     return int(np.maximum(ends - np.maximum(starts, covered), 0).sum())
+
+
+def _run_starts(transfer: Load | Store) -> NDArray[np.int64]:
+    planes = transfer.plane_dram_stride * np.arange(transfer.planes, dtype=np.int64)
+    runs = transfer.run_dram_stride * np.arange(transfer.runs, dtype=np.int64)
+    starts: NDArray[np.int64] = (transfer.dram_address + planes[:, None] + runs).reshape(-1)
+    return starts

@@ -13,6 +13,10 @@ class Lifetime:
     first: int
     last: int
 
+    def joined(self, other: Lifetime) -> Lifetime:
+        """From the first of both to the last."""
+        return Lifetime(min(self.first, other.first), max(self.last, other.last))
+
     def meets(self, other: Lifetime) -> bool:
         return self.first <= other.last and other.first <= self.last
 

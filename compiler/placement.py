@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
 from arch.config import ACTIVATION_BANKS, WEIGHT_BANKS, Config
 from arch.isa import ElementType
+from compiler.joins import joined_parts
 from compiler.packer import Lifetime, Packer
 from compiler.staging import (
     ROLES,
@@ -15,13 +16,14 @@ from compiler.staging import (
     activation_reads,
     deal,
     least_ring_bytes,
+    memory_reads,
     roles,
     weight_reads,
 )
 from model.tiling import round_up
 from workloads.graph import Graph
 from workloads.linear import Linear
-from workloads.operators import Append, Normalize, Operator
+from workloads.operators import Append, Concat, Normalize, Operator
 from workloads.tensor import Tensor
 
 Memory = Literal["dram", "activation", "weight"]
@@ -61,6 +63,8 @@ class Placement:
 
     Attributes
     ----------
+    joined
+        Names of the Concat operators whose inputs are made in their places.
     shared_bytes
         Of the memory ``SHARED``.
     weight_ring_bytes
@@ -71,6 +75,7 @@ class Placement:
     """
 
     homes: dict[str, Home]
+    joined: frozenset[str]
     shared_bytes: int
     weight_ring_bytes: int
     staging: tuple[Staging, ...]
@@ -98,19 +103,45 @@ class _Placer:
         self._least = least_ring_bytes(config)
         fixed = (*graph.inputs, *graph.outputs, *(c.tensor for c in graph.constants))
         self._outside = {tensor.name for tensor in fixed}
+        self._parts = joined_parts(graph, self._outside, config)
+        wholes = {whole.name for whole, _ in self._parts.values()}
+        self._joins = frozenset(
+            operator.name
+            for operator in graph.operators
+            if isinstance(operator, Concat) and operator.output.name in wholes
+        )
+        for part, (whole, _) in self._parts.items():
+            self._lifetimes[whole.name] = self._lifetimes[whole.name].joined(self._lifetimes[part])
 
     def place(self) -> Placement:
         self._place_fixed()
         for tensor in self._graph.tensors:
-            if tensor.name not in self._homes:
-                home = self._in_buffer(tensor) or self._in_shared(tensor)
-                self._homes[tensor.name] = home
+            if tensor.name in self._parts:
+                whole, column = self._parts[tensor.name]
+                self._find(whole)
+                self._homes[tensor.name] = self._part(tensor, self._homes[whole.name], column)
+            else:
+                self._find(tensor)
         return Placement(
             self._homes,
+            self._joins,
             self._shared.peak,
             self._config.weight_buffer_bytes - (self._weight_homes if self._weight.peak else 0),
             self._deal(),
         )
+
+    def _find(self, tensor: Tensor) -> None:
+        """A home for a tensor that has none."""
+        if tensor.name not in self._homes:
+            home = self._in_buffer(tensor) or self._in_shared(tensor)
+            self._homes[tensor.name] = home
+
+    def _part(self, tensor: Tensor, home: Home, column: int) -> Home:
+        """The home of what is columns of a whole from `column` on."""
+        if home.memory != "dram":
+            self._streamed.discard(tensor.name)
+        offset = column * tensor.element_type.bytes
+        return replace(home, address=home.address + offset)
 
     def _place_fixed(self) -> None:
         """What lives in DRAM in any case: what comes from or goes to outside."""
@@ -138,11 +169,17 @@ class _Placer:
 
     def _in_buffer(self, tensor: Tensor) -> Home | None:
         """A home in the buffer from which all readers read, if there is room."""
-        as_activation, as_weight = (
-            any(tensor in reads(operator) for operator in self._graph.operators)
-            for reads in (activation_reads, weight_reads)
+        parts = [name for name, (whole, _) in self._parts.items() if whole == tensor]
+        as_activation, as_weight, from_memory = (
+            any(
+                read == tensor or read.name in parts
+                for operator in self._graph.operators
+                if operator.name not in self._joins
+                for read in reads(operator)
+            )
+            for reads in (activation_reads, weight_reads, memory_reads)
         )
-        if as_activation and as_weight:
+        if from_memory or (as_activation and as_weight):
             return None
         packer = self._weight if as_weight else self._activation
         lifetime = self._lifetimes[tensor.name]

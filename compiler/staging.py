@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from arch.config import ACTIVATION_BANKS, Config
-from workloads.operators import Append, Attention, Gather, Operator, Rotary, SumRows
+from workloads.operators import (
+    Append,
+    Attention,
+    Concat,
+    Gather,
+    MatMul,
+    Move,
+    Operator,
+    Rotary,
+    Softmax,
+    SumRows,
+)
 from workloads.tensor import Tensor
 
 Span = tuple[int, int]
@@ -30,8 +41,10 @@ class Staging:
 def activation_reads(operator: Operator) -> tuple[Tensor, ...]:
     """What an operator reads from the activation buffer."""
     match operator:
-        case Gather() | SumRows():
+        case Gather() | SumRows() | Move() | Concat():
             return ()
+        case MatMul():
+            return tuple(tensor for tensor in operator.inputs if tensor != operator.right)
         case Attention():
             return (operator.query,)
         case Append():
@@ -47,8 +60,15 @@ def weight_reads(operator: Operator) -> tuple[Tensor, ...]:
             return (operator.key, operator.value)
         case SumRows():
             return (operator.input,)
+        case MatMul():
+            return (operator.right,)
         case _:
             return ()
+
+
+def memory_reads(operator: Operator) -> tuple[Tensor, ...]:
+    """What an operator reads from DRAM only."""
+    return operator.inputs if isinstance(operator, Move | Concat) else ()
 
 
 def roles(operator: Operator, streamed: Iterable[str]) -> tuple[str, ...]:
@@ -60,7 +80,7 @@ def roles(operator: Operator, streamed: Iterable[str]) -> tuple[str, ...]:
         "activation": bool(reads) and reads[0],
         "residual": any(reads[1:]),
         "output": writes,
-        "scratch": isinstance(operator, Attention | Rotary | SumRows),
+        "scratch": isinstance(operator, Attention | Rotary | SumRows | Softmax),
     }
     return tuple(role for role in ROLES if wanted[role])
 
