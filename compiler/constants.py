@@ -47,7 +47,7 @@ class Constants:
             Buffer.INDEX: Ring(0, _INDEX_BYTES * INDEX_ENTRIES, config.axi_bytes),
         }
         self._tables: dict[Table, str] = {}
-        self._lists: dict[Hashable, int] = {}
+        self._lists: dict[bytes, int] = {}
 
     def append(
         self,
@@ -103,12 +103,12 @@ class Constants:
             len(entries) * _INDEX_BYTES,
         )
 
-    def constant_indices(self, key: Hashable, numbers: bytes) -> Place:
+    def constant_indices(self, numbers: bytes) -> Place:
         """Numbers of the program itself, in the index buffer, loaded if needed."""
-        if key not in self._lists:
+        if numbers not in self._lists:
             name = f"indices.{len(self._lists)}"
-            self._lists[key] = self.layout.constant(name, lambda: numbers)
-        return self._load_small(Buffer.INDEX, key, self._lists[key], len(numbers))
+            self._lists[numbers] = self.layout.constant(name, lambda: numbers)
+        return self._load_small(Buffer.INDEX, numbers, self._lists[numbers], len(numbers))
 
     def _load_small(self, buffer: Buffer, key: Hashable, dram_address: int, size: int) -> Place:
         address, is_new = self._small[buffer].place((self.index, key), size)

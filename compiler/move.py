@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 
 from arch.config import INDEX_ENTRIES
 from arch.isa import Buffer, Load
-from compiler.emitter import Emitter, Operand
+from compiler.emitter import Emitter, Operand, cut
 from compiler.segments import Segment, segments
 from compiler.step import Region
+from model.tiling import ceil_div
 from workloads.operators import Concat, Move
 
 _ADDRESSES = NDArray[np.int64]
-
-_GATHERED_RUNS = 8
-"""So many runs an instruction should have on average; else an index for each is cheaper."""
 
 
 def as_move(operator: Concat) -> Move:
@@ -65,9 +63,13 @@ class _Block:
         rows = np.arange(len(self.rows), dtype=np.int64)[:, None] * self.target.row_stride
         places = self.target.address + rows + np.arange(len(self.columns)) * size
         found = segments(sources.reshape(-1), places.reshape(-1), size)
-        runs = sum(segment.runs * segment.planes for segment in found)
-        if len(found) * _GATHERED_RUNS > runs and self._can_gather:
-            self._gather(sources, places, size)
+        if self.target.row_stride == len(self.columns) * size:
+            sources, places = sources.reshape(1, -1), places.reshape(1, -1)
+        length = _common_run(sources, size)
+        count = sources.shape[1] * size // length
+        gathers = len(sources) * ceil_div(count, INDEX_ENTRIES)
+        if len(found) > 2 * gathers and self._can_gather:
+            self._gather(sources[:, :: length // size], places[:, 0], length)
             return
         for segment in found:
             self._load(segment)
@@ -139,22 +141,15 @@ class _Block:
             writes=(self.target.region,),
         )
 
-    def _gather(self, sources: _ADDRESSES, places: _ADDRESSES, size: int) -> None:
+    def _gather(self, starts: _ADDRESSES, places: _ADDRESSES, length: int) -> None:
         """Runs of one length by a list of their addresses, row by row."""
-        length = _common_run(sources, size)
-        starts = sources.reshape(-1)[:: length // size]
-        for row in range(len(self.rows)):
-            count = len(self.columns) * size // length
-            for first in range(0, count, INDEX_ENTRIES):
-                some = range(first, min(first + INDEX_ENTRIES, count))
-                own = starts[row * count + some.start : row * count + some.stop]
-                self._gather_row(own, int(places[row, 0]) + first * length, length, (row, first))
+        for row, place in zip(starts, places.tolist(), strict=True):
+            for some in cut(len(row), INDEX_ENTRIES):
+                own = row[some.start : some.stop]
+                self._gather_row(own, place + some.start * length, length)
 
-    def _gather_row(
-        self, starts: _ADDRESSES, address: int, length: int, piece: tuple[int, int]
-    ) -> None:
-        key = (self.operator.name, self.rows.start, self.columns.start, *piece)
-        indices = self.emitter.constant_indices(key, starts.astype("<u4").tobytes())
+    def _gather_row(self, starts: _ADDRESSES, address: int, length: int) -> None:
+        indices = self.emitter.constant_indices(starts.astype("<u4").tobytes())
         self.emitter.append(
             Load(
                 buffer=self._buffer,
