@@ -12,9 +12,11 @@ from golden.ops.attention import attention
 from golden.ops.exponent import exponent
 from golden.ops.gather import gather
 from golden.ops.inverse_root import inverse_square_root, reciprocal
+from golden.ops.move import move
 from golden.ops.multiply import multiply
 from golden.ops.narrow import narrow
 from golden.ops.normalize import normalize
+from golden.ops.quantize import DTYPES
 from golden.ops.requantize import requantize
 from golden.ops.rotary import rotary
 from golden.ops.softmax import softmax
@@ -80,15 +82,32 @@ def test_multiply_subtracts_and_adds_zero_points(rng):
     ]
 
 
+def test_rows_of_the_right_factor_serve_as_many_of_the_left_one(rng):
+    left, right = int16(rng, 6, 3), rng.integers(-128, 128, (2, 3)).astype(np.int8)
+    expected = [
+        [
+            clamp(scaled(int(left[m, c]) * (int(right[m // 3, c]) - 5), 1e-4) - 3, UINT8)
+            for c in (0, 1, 2)
+        ]
+        for m in range(6)
+    ]
+    assert multiply(left, 0, right, 5, 1e-4, -3, UINT8).tolist() == expected
+
+
 @pytest.mark.parametrize("centre", [True, False])
-def test_normalize_is_its_definition(rng, centre):
+@pytest.mark.parametrize(("element", "zero"), [(INT16, 0), (INT8, -128), (INT8, 7), (UINT8, 200)])
+def test_normalize_is_its_definition(rng, centre, element, zero):
     """N-06, N-08."""
-    x = int16(rng, 6, 11)
-    x[0], x[1, :], x[2, 0] = 5, -32768, 32767
+    low, high = element.low, element.high
+    codes = rng.integers(low, high + 1, (6, 11))
+    codes[0], codes[1, :], codes[2, 0] = 5, low, high
+    x = codes.astype(DTYPES[element])
     scale = rng.uniform(100, 20000, 11).astype(np.float32)
     offset = rng.integers(-32768, 32768, 11).astype(np.int32)
-    got = normalize(x, centre, scale, offset, 7)
-    for row, results in zip(x.tolist(), got.tolist(), strict=True):
+    got = normalize(x, centre, scale, offset, 7, zero)
+    if centre:
+        np.testing.assert_array_equal(got, normalize(x, True, scale, offset, 7, zero - 20))
+    for row, results in zip((codes - zero).tolist(), got.tolist(), strict=True):
         n, total, squares = len(row), sum(row), sum(v * v for v in row)
         radicand = (n * squares - total**2 if centre else squares) + 7
         root = inverse_square_root(np.uint64(radicand))
@@ -106,12 +125,18 @@ def test_a_row_without_deviation_is_its_offset():
         assert normalize(x, True, scale, offset, epsilon).tolist() == [offset.tolist()]
 
 
-def test_softmax_is_its_three_passes(rng):
+@pytest.mark.parametrize(
+    ("element", "zero", "steps"),
+    [(UINT8, 3, 255), (UINT8, 0, 100), (INT8, -128, 256), (INT8, -7, 300), (INT16, 0, 32767)],
+)
+@pytest.mark.parametrize(("low", "high", "scale"), [(-3000, 3000, 400), (-128, 256, 8000)])
+def test_softmax_is_its_three_passes(rng, element, zero, steps, low, high, scale):
     """N-05, N-06, N-08, with a row in which nothing counts."""
-    x = rng.integers(-3000, 3000, (5, 9)).astype(np.int32)
+    x = rng.integers(low, high, (5, 9)).astype(np.int32)
     counts = np.arange(9) < np.array([9, 4, 1, 0, 9])[:, None]
-    scale, output_scale = np.float32(400), 2.0**26 / 32767 * 255
-    got = softmax(x, scale, output_scale, 3, UINT8, counts)
+    scale, output_scale = np.float32(scale), 2.0**26 / 32767 * steps
+    got = softmax(x, scale, output_scale, zero, element, counts)
+    assert got.dtype == DTYPES[element]
     for row, kept, results in zip(x.tolist(), counts.tolist(), got.tolist(), strict=True):
         maximum = max((v for v, k in zip(row, kept, strict=True) if k), default=0)
         pairs = [
@@ -120,9 +145,18 @@ def test_softmax_is_its_three_passes(rng):
         ]
         of_row = reciprocal(np.uint64(sum(f for _, f in pairs)))
         product = np.float32(np.float32(output_scale) * of_row)
-        expected = [clamp(scaled(e, product) + 3, UINT8) for e, _ in pairs]
+        expected = [clamp(scaled(e, product) + zero, element) for e, _ in pairs]
         assert results == expected
-    assert got[3].tolist() == [3] * 9
+    assert got[3].tolist() == [zero] * 9
+
+
+@pytest.mark.parametrize("element", [INT8, UINT8, INT16])
+def test_softmax_of_codes_does_not_depend_on_their_zero_point(rng, element):
+    codes = rng.integers(0, 128, (4, 10))
+    how = 9000.0, 2.0**26 / 32767 * 255, 0, UINT8
+    np.testing.assert_array_equal(
+        softmax(codes.astype(DTYPES[element]), *how), softmax(codes - 77, *how)
+    )
 
 
 def attention_by_definition(q, k, v, heads, kv_heads, zeros, score_scale, output_scale, causal):
@@ -207,3 +241,31 @@ def test_rows_of_each_segment_are_summed(rng):
         for (a, n), s in zip(segments, scale, strict=True)
     ]
     assert sum_rows(x, 9, segments, scale).tolist() == expected
+
+
+@pytest.mark.parametrize(("element", "zero"), [(INT8, -100), (UINT8, 250), (INT16, 0)])
+def test_sums_of_rows_have_a_type_and_a_zero_point(rng, element, zero):
+    x = rng.integers(-128, 128, (10, 3)).astype(np.int8)
+    sums = x[3:10].astype(int).sum(axis=0) + 7 * 5
+    got = sum_rows(x, -5, [(3, 7)], [0.125], zero, element)
+    assert got.dtype == DTYPES[element]
+    assert got.tolist() == [[clamp(scaled(int(s), 0.125) + zero, element) for s in sums]]
+
+
+def test_move_copies_elements_of_all_sources(rng):
+    first, second = int16(rng, 2, 3), int16(rng, 4)
+    index = np.array([[9, -1, 0, 5, 5], [6, 3, -1, 2, 8]], np.int32)
+    flat = [*first.ravel().tolist(), *second.tolist()]
+    expected = [[flat[i] if i >= 0 else -321 for i in row] for row in index.tolist()]
+    got = move([first, second], index, -321)
+    assert (got.dtype, got.tolist()) == (np.int16, expected)
+    assert move([first, second], index)[0, 1] == 0
+
+
+def test_move_is_a_transposition_and_a_slice(rng):
+    x = rng.integers(0, 256, (4, 6)).astype(np.uint8)
+    places = np.arange(24).reshape(4, 6)
+    np.testing.assert_array_equal(move([x], places.T), x.T)
+    np.testing.assert_array_equal(move([x], places[1::2, 3:]), x[1::2, 3:])
+    padded = np.pad(places, 1, constant_values=-1)
+    np.testing.assert_array_equal(move([x], padded, 255), np.pad(x, 1, constant_values=255))
