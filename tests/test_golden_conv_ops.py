@@ -224,6 +224,23 @@ def test_average_pool_is_within_one_of_onnx_runtime(element, count_include_pad):
 
 
 @pytest.mark.parametrize("element", EIGHT_BITS)
+def test_average_pool_differs_from_onnx_runtime_at_ties_by_an_odd_zero_point_only(element):
+    """QLinearAveragePool rounds what the zero point has been added to."""
+    rng = np.random.default_rng(15)
+    for zero_point in (element.low, 4, 5):
+        x = random_codes(rng, element, (2, 8, 8, 16))
+        zero, one = x.dtype.type(zero_point), np.float32(1)
+        arrays = qlinear_arrays(x=(nchw(x), one, zero), y=(None, one, zero))
+        window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+        expected = nhwc(run_onnx("QLinearAveragePool", arrays, "com.microsoft", **window))
+        got = average_pool(x, zero_point, (2, 2), 1.0, zero_point, element, (2, 2))
+        tied = x.reshape(2, 4, 2, 4, 2, 16).sum(axis=(2, 4), dtype=int) % 4 == 2
+        differ = got != expected
+        assert np.abs(got.astype(int) - expected).max() == zero_point % 2
+        np.testing.assert_array_equal(differ, tied & bool(zero_point % 2))
+
+
+@pytest.mark.parametrize("element", EIGHT_BITS)
 def test_a_pool_over_the_image_is_within_one_of_onnx_runtime(element):
     """QLinearGlobalAveragePool."""
     rng = np.random.default_rng(12)

@@ -22,9 +22,9 @@ def multiply(
 ) -> NDArray[np.integer]:
     """``clamp(requantize((left - left_zero) * (right - right_zero), scale) + y_zero)``.
 
-    The product is exact: 31 bits hold that of two int16. ONNX Runtime's QLinearMul rounds once more,
-    as it adds the zero point in float32 first: it is equal where ``y_zero`` is 0, and else 1 apart
-    at exact ties with an odd ``y_zero`` and in 5 of 10^6 others.
+    The product is exact: 31 bits hold that of two int16. ONNX Runtime's QLinearMul adds the zero
+    point in float32 before it rounds: it is equal where ``y_zero`` is 0, and else 1 apart at exact
+    ties with an odd ``y_zero``, and in 5 of 10^6 others.
 
     Parameters
     ----------
