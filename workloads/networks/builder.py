@@ -214,7 +214,7 @@ class NetworkBuilder:
         return self._moved(tensor, x, lambda values: max_pool(values, kernel, strides, pads))
 
     def average_pool(self, x: Activation, name: str, kernel: int | Pair) -> Activation:
-        """Means of windows that touch; pixels that fill no window are dropped."""
+        """Means of windows that touch, in the codes of `x`; what fills no window is dropped."""
         kernel = _pair(kernel)
         tensor = self._graph.node(
             "AveragePool",
@@ -224,7 +224,7 @@ class NetworkBuilder:
             kernel_shape=list(kernel),
             strides=list(kernel),
         )
-        return self._made(tensor, (x,), lambda values: average_pool(values, kernel, kernel))
+        return self._moved(tensor, x, lambda values: average_pool(values, kernel, kernel))
 
     def global_average_pool(self, x: Activation, name: str) -> Activation:
         tensor = self._graph.node("GlobalAveragePool", name, [x.name], f"{name}_output")
@@ -281,7 +281,7 @@ class NetworkBuilder:
         return self._made(output, inputs, lambda *values: np.clip(run(*values), 0.0, _SIX))
 
     def _moved(self, tensor: str, x: Activation, run: Callable[..., Doubles]) -> Activation:
-        """Made of the codes of `x` themselves."""
+        """In the codes of `x`, as ONNX Runtime has what only moves, selects or averages them."""
         return self._made(tensor, (x,), run, x.codes, x.parameters)
 
     def _made(

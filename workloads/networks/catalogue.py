@@ -7,6 +7,7 @@ from collections.abc import Callable
 from arch.errors import AssayError
 from workloads.networks import (
     autoencoder,
+    digits,
     ds_cnn,
     mobilenet_v1,
     mobilenet_v2,
@@ -22,8 +23,9 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
     "autoencoder": autoencoder.network,
     "resnet50": resnet50.network,
     "mobilenet_v2": mobilenet_v2.network,
+    "digits": lambda seed: digits.network(),
 }
-"""From a seed to a network."""
+"""From a seed to a network; the weights of ``digits`` are trained, so there it has no part."""
 
 
 def build(name: str, seed: int = 0) -> Network:

@@ -2,7 +2,8 @@
 
 Structure and names are those of ONNX Runtime's static quantiser in QDQ format: activations uint8
 with a zero point, weights int8 with a scale for each output channel, biases int32 with the scale
-of the accumulator. A ReLU stays in float between its operator and the quantisation.
+of the accumulator. That quantiser leaves out a rectifier which the range implies; here it stays,
+directly behind its operator.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class QdqGraph:
     def quantize(self, tensor: str, codes: Quantization, parameters: str | None = None) -> str:
         """Put a float tensor through its codes; give the tensor that operators read.
 
-        Where an operator only moves codes, `parameters` is the tensor that it shares them with.
+        `parameters` is the tensor that scale and zero point are shared with, if there is one.
         """
         scale, zero_point = (
             f"{parameters or tensor}_{suffix}" for suffix in ("scale", "zero_point")

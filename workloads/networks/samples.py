@@ -1,4 +1,4 @@
-"""Inputs of the networks whose weights are seeded: smooth random images."""
+"""Inputs: smooth random images for networks with seeded weights, real ones for ``digits``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arch.errors import AssayError
+from workloads.networks.digits_data import digits_data
 from workloads.networks.float_operators import Doubles
 
 Floats = NDArray[np.float32]
@@ -51,14 +52,22 @@ FORMS = {
 
 
 def sample(name: str, seed: int = 0, count: int = 1) -> Floats:
-    """Inputs of a network, float32 [count, ...]; they do not meet those of :func:`calibration`.
+    """Inputs of a network, float32 [count, ...]; none is among those of its calibration.
+
+    Those of ``digits`` are its held-out images, in an order that the seed gives.
 
     Raises
     ------
     AssayError
-        There is no such network.
+        There is no such network, or it has not as many inputs.
     """
-    return _draw(_form(name), np.random.default_rng([seed, 2]), count)
+    rng = np.random.default_rng([seed, 2])
+    if name != "digits":
+        return _draw(_form(name), rng, count)
+    images = digits_data().images.astype(np.float32)
+    if count > len(images):
+        raise AssayError(f"digits has {len(images)} held-out images: {count} are too many")
+    return images[rng.permutation(len(images))[:count]]
 
 
 def calibration(name: str, seed: int) -> Floats:
@@ -69,7 +78,7 @@ def calibration(name: str, seed: int) -> Floats:
 
 def _form(name: str) -> InputForm:
     if name not in FORMS:
-        raise AssayError(f"no network '{name}': give one of {', '.join(FORMS)}")
+        raise AssayError(f"no network '{name}': give one of {', '.join((*FORMS, 'digits'))}")
     return FORMS[name]
 
 
