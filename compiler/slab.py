@@ -46,12 +46,18 @@ class Slabs:
         Takes the loads.
     tensor, image
         The input, and how it is to be seen.
+    step
+        Rows and columns from one that is read to the next; the others are not loaded, and `ys` and
+        `xs` of slabs do not count them. 1 where the image is at home in the buffer.
     """
 
-    def __init__(self, emitter: Emitter, tensor: Tensor, image: Image) -> None:
+    def __init__(
+        self, emitter: Emitter, tensor: Tensor, image: Image, step: tuple[int, int]
+    ) -> None:
         self._emitter = emitter
         self._tensor = tensor
         self._image = image
+        self._step = step
 
     def get(self, batch: int, ys: range, xs: range, channels: range) -> Slab:
         """A slab of image `batch`, loaded unless it is there."""
@@ -90,13 +96,16 @@ class Slabs:
             row_stride, pixel_stride = home.row_bytes, image.channels
         else:
             row_stride, pixel_stride = image.width * home.row_bytes, home.row_bytes
-        offset = (batch * image.height + ys.start) * row_stride
-        offset += xs.start * pixel_stride + channels.start
+        row_bytes = (image.width - 1) * pixel_stride + image.channels
+        first_row = home.address + (batch * image.height + ys.start * self._step[0]) * row_stride
+        offset = first_row - home.address + channels.start
+        row_stride, pixel_stride = row_stride * self._step[0], pixel_stride * self._step[1]
+        offset += xs.start * pixel_stride
         # Of whole image rows: where a load reads more than its slab it waits for more, no less.
         source = Region(
             f"dram {home.origin}",
-            home.address + offset - xs.start * pixel_stride - channels.start,
-            (image.width - 1) * pixel_stride + image.channels,
+            first_row,
+            row_bytes,
             len(ys),
             row_stride,
         )

@@ -17,6 +17,7 @@ from compiler.vector_fields import lanes
 from model.tiling import ceil_div
 from model.window_tiling import WindowShape, WindowTiling, best_window_tiling
 from workloads.operators import Conv, MaxPool
+from workloads.window import Image, Window
 
 _CHUNK_TILES = 16
 """Weights of an instruction: few enough that the first ones are soon there, and many enough that
@@ -49,7 +50,8 @@ def _tile_bytes(emitter: Emitter) -> int:
 
 def _shape(emitter: Emitter, kernel: Kernel) -> WindowShape:
     operator = kernel.operator
-    image, made = operator.image, operator.output_image
+    made = operator.output_image
+    image, window, _ = _read_pixels(emitter, operator)
     residual = operator.residual if isinstance(operator, Conv) else None
     return WindowShape(
         batch=image.batch,
@@ -59,14 +61,33 @@ def _shape(emitter: Emitter, kernel: Kernel) -> WindowShape:
         output_height=made.height,
         output_width=made.width,
         n_tiles=ceil_div(operator.output.cols, emitter.config.cols),
-        stride=operator.window.stride,
-        reach=operator.window.reach,
+        stride=window.stride,
+        reach=window.reach,
         tiles=kernel.tiles,
         weight_bytes=kernel.weight_bytes,
         own_channels=kernel.own_channels,
         output_bytes=emitter.streamed_bytes(operator.output),
         residual_bytes=0 if residual is None else emitter.streamed_bytes(residual.tensor),
         input_bytes=emitter.streamed_bytes(operator.input),
+    )
+
+
+def _read_pixels(
+    emitter: Emitter, operator: WindowOperator
+) -> tuple[Image, Window, tuple[int, int]]:
+    """The image of pixels that are loaded, the window over it, and the step from one to the next.
+
+    A kernel of one tap skips pixels where it strides.
+    """
+    image, window = operator.image, operator.window
+    skips = window.taps == 1 and not any(window.padding) and window.stride != (1, 1)
+    if not skips or not emitter.streams(operator.input):
+        return image, window, (1, 1)
+    made = operator.output_image
+    return (
+        Image(image.batch, made.height, made.width, image.channels),
+        Window((1, 1)),
+        window.stride,
     )
 
 
@@ -101,7 +122,8 @@ class _WindowLowering:
         self._tiling = tiling
         self._cols = emitter.config.cols
         self._n_tiles = ceil_div(self._operator.output.cols, self._cols)
-        self._slabs = Slabs(emitter, self._operator.input, self._operator.image)
+        self._image, self._window, step = _read_pixels(emitter, self._operator)
+        self._slabs = Slabs(emitter, self._operator.input, self._operator.image, step)
         self._chunks = {part: self._chunk(part) for part in kernel.parts}
         self._offsets = self._weight_offsets()
         group_columns = tiling.group_tiles * self._cols
@@ -243,7 +265,7 @@ class _WindowLowering:
         self, block: _Block, part: Part, n_tiles: range, chunk: Chunk, slab: Slab
     ) -> dict[str, int]:
         """Fields of the walk over the slab (I-03)."""
-        window, kernel = self._operator.window, self._kernel
+        window, kernel = self._window, self._kernel
         first_tile = part.columns.start // self._cols
         channel = part.channels.start + (n_tiles.start - first_tile) * part.n_stride
         k = chunk.tiles.start * self._emitter.config.rows
@@ -275,15 +297,15 @@ class _WindowLowering:
         }
 
     def _slab(self, block: _Block, group: range, part: Part, chunk: Chunk) -> Slab:
-        operator, window = self._operator, self._operator.window
+        image, window = self._image, self._window
         ys = _needed(block.ys, window.stride[0], window.padding[0], window.reach[0])
         xs = _needed(block.xs, window.stride[1], window.padding[1], window.reach[1])
-        if len(block.xs) == operator.output_image.width:
-            xs = range(operator.image.width)
+        if len(block.xs) == self._operator.output_image.width:
+            xs = range(image.width)
         return self._slabs.get(
             block.batch,
-            _within(ys, operator.image.height),
-            _within(xs, operator.image.width),
+            _within(ys, image.height),
+            _within(xs, image.width),
             self._slab_channels(group, part, chunk),
         )
 
