@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 from arch.config import Config
 from model.kernel import NEVER
+from model.read_channel import ReadChannel, Receive
 
 
 class ReadBurst(NamedTuple):
-    """Beats of one accepted read burst on R.
+    """Beats of one read burst that are taken as they come.
 
-    From cycle ``ready`` on the memory has the first beat, from ``start`` on the channel is free and
-    the receiver takes it; the last beat is taken in cycle ``last``.
+    From cycle ``ready`` on the memory has the first beat, from ``start`` on the channel is free;
+    the last beat is taken in cycle ``last``.
     """
 
     ready: int
@@ -24,7 +25,7 @@ class ReadBurst(NamedTuple):
 
 
 class Dram:
-    """Server and R channel of the reference memory.
+    """Server of the reference memory, and its R channel.
 
     Bursts must be presented in order of acceptance: by cycle, a read before a write in the same
     cycle (T-DRAM-02). When a burst is served is not known before the one ahead of it is through,
@@ -39,7 +40,7 @@ class Dram:
         self._accepted = 0
         self._free = 0
         self._writing = False
-        self._channel_free = 0
+        self._channel = ReadChannel()
 
     def offset(self, beat: int) -> int:
         """Cycles from the first to the given beat of a burst (T-DRAM-03, T-DRAM-04)."""
@@ -69,16 +70,17 @@ class Dram:
         self._free = served - (-beats * self._axi_bytes // self._rate)
         return begin(served)
 
-    def read(self, served: int, beats: int, taken_from: int = 0) -> ReadBurst:
-        """Bring a burst served from ``served`` on; its receiver takes beats from ``taken_from`` on.
+    def read(self, served: int, receive: Receive) -> None:
+        """Bring a burst served from ``served`` on to its receiver (T-DRAM-03)."""
+        self._channel.bring(served - 1 + self._latency, receive)
 
-        R is in order over all IDs, so a beat that waits for its receiver holds those behind it
-        (T-DRAM-03).
-        """
-        ready = served - 1 + self._latency
-        start = max(self._channel_free, taken_from)
+    def read_on(self, last: int) -> None:
+        """Go on behind the last beat of a burst whose receiver did not know when it takes it."""
+        self._channel.taken(last)
+
+    def burst(self, ready: int, start: int, beats: int) -> ReadBurst:
+        """Take the beats of a burst as they come."""
         last = max(ready + self.offset(beats - 1), start + beats - 1)
-        self._channel_free = last + 1
         return ReadBurst(ready, start, beats, last)
 
     def taken(self, burst: ReadBurst, beat: int) -> int:

@@ -47,21 +47,25 @@ class Frontend:
         """Hand over the next request on AR: a few whole instructions (T-FE-01)."""
         count = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - self._requested)
         beats = count * INSTRUCTION_BYTES // self._axi_bytes
-        self._dram.accept(self.address_cycle, beats, self._receive)
+        self._dram.accept(self.address_cycle, beats, self._begin_burst)
         self._addresses.append(self.address_cycle)
         self._requested += count
         self._schedule()
 
-    def _receive(self, served: int) -> bool:
-        """Note when the instructions of the next burst arrive."""
+    def _begin_burst(self, served: int) -> bool:
+        self._dram.read(served, self._receive)
+        return True
+
+    def _receive(self, ready: int, start: int) -> int:
+        """Note when the instructions of the next burst arrive; the last of them is returned."""
         first = len(self._arrived)
         count = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - first)
-        burst = self._dram.read(served, count * INSTRUCTION_BYTES // self._axi_bytes)
+        burst = self._dram.burst(ready, start, count * INSTRUCTION_BYTES // self._axi_bytes)
         self._bursts.append(burst)
         for instruction in range(1, count + 1):
             beat = instruction * INSTRUCTION_BYTES // self._axi_bytes - 1
             self._arrived.append(self._dram.taken(burst, beat))
-        return True
+        return burst.last
 
     def advance(self) -> bool:
         """Dispatch what is known to dispatch (T-FE-03); whether anything was."""

@@ -1,52 +1,67 @@
-"""LOAD: requests under a window, beats through one register stage, padding behind runs."""
+"""LOAD: requests under a window; what they bring is written as in :mod:`model.load_writes`."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from arch.config import Config
 from arch.isa import Buffer, Engine, Instruction, Load
-from arch.timing import GATHER_CYCLES
+from arch.timing import GATHER_CYCLES, VECTOR_PIPELINE_CYCLES
+from model.beat_masks import WriteMasks
 from model.dma import cut, slot_free_from
-from model.dram import Dram, ReadBurst
+from model.dram import Dram
 from model.indices import IndexBuffer
 from model.kernel import NEVER, Semaphores, Sequencer
+from model.load_writes import LoadBurst, LoadWrites
+from model.sub_banks import SubBanks
+from model.vector import VectorEngine
+from model.vector_writes import BUFFERS
 
 
 class LoadEngine(Sequencer):
-    """One address handshake an event; the beats of a burst follow in closed form.
+    """One address handshake an event; beats are decided by the burst.
 
     Attributes
     ----------
     address_cycle
         Cycle in which the next burst is presented on AR, ``NEVER`` while there is none or that is
         not known.
+    undecided_cycle
+        Before this cycle nothing follows from beats that are not decided; ``NEVER`` while none is.
     """
 
     def __init__(
-        self, semaphores: Semaphores, dram: Dram, config: Config, indices: IndexBuffer
+        self,
+        semaphores: Semaphores,
+        dram: Dram,
+        config: Config,
+        indices: IndexBuffer,
+        vector: VectorEngine,
+        contended: Container[Buffer],
     ) -> None:
+        """Make the engine; ``contended`` are the buffers that VECTOR writes at all."""
         super().__init__(Engine.LOAD, semaphores)
         self.address_cycle = NEVER
+        self.undecided_cycle = NEVER
         self._dram = dram
         self._indices = indices
         self._config = config
+        self._sub_banks = {
+            buffer: SubBanks(config, buffer) for buffer in BUFFERS.values() if buffer in contended
+        }
+        self._writes = LoadWrites(config, vector)
         self._generator_free: int | None = 0
-        self._bursts: Iterator[tuple[int, bool]] = iter(())
-        self._burst: tuple[int, bool] | None = None
+        self._bursts: Iterator[LoadBurst] = iter(())
+        self._burst: LoadBurst | None = None
         self._burst_from = 0
-        self._padding_cycles = 0
         self._run_gap = 0
-        self._requested: deque[tuple[int, int, int, bool]] = deque()
-        self._taken_from = 0
-        self._accepted: list[tuple[int, int, ReadBurst]] = []
+        self._requested: deque[LoadBurst] = deque()
+        self._addresses: list[int] = []
+        self._lasts: list[int] = []
         self._beats = 0
-        self._window_head = 0
-        self._window_beat = 0
         self._data_bytes = 0
         self._padding_bytes = 0
 
@@ -65,83 +80,108 @@ class LoadEngine(Sequencer):
         runs = instruction.runs * instruction.planes
         self._data_bytes += runs * instruction.run_bytes
         self._padding_bytes += runs * instruction.pad_bytes
-        self._padding_cycles = -(-instruction.pad_bytes // self._config.axi_bytes)
         self._generator_free = None
         # T-LD-07: the number of each run is looked up in front of its first burst.
         self._run_gap = GATHER_CYCLES if instruction.gather else 0
-        rows = self._indices.rows(instruction) if instruction.gather else None
-        self._bursts = cut(instruction, self._config, rows)
+        self._bursts = self._cut(instruction)
         self._burst, self._burst_from = next(self._bursts), cycle + 1 + self._run_gap
         self._schedule()
         if instruction.buffer == Buffer.INDEX:
             self._indices.fill(instruction)
 
+    def _cut(self, load: Load) -> Iterator[LoadBurst]:
+        buffer = Buffer(load.buffer)
+        rows = self._indices.rows(load) if load.gather else None
+        sub_banks = self._sub_banks.get(buffer)
+        masks = None if sub_banks is None else WriteMasks(load, self._config, sub_banks, rows)
+        padding = -(-load.pad_bytes // self._config.axi_bytes)
+        runs = load.runs * load.planes
+        first = run = 0
+        for beats, ends_run in cut(load, self._config, rows):
+            if ends_run:
+                yield LoadBurst(buffer, first, beats, padding, run, run == runs - 1, masks)
+                run += 1
+            else:
+                yield LoadBurst(buffer, first, beats, 0, None, False, masks)
+            first += beats
+
     def request(self) -> bool:
         """Hand over the burst on AR; whether that was the last of its instruction."""
         assert self._burst is not None, "only what is presented is handed over"
-        cycle = self.address_cycle
-        beats, ends_run = self._burst
-        padding = self._padding_cycles if ends_run else 0
-        self._beats += beats
-        self._dram.accept(cycle, beats, self._receive)
+        cycle, burst = self.address_cycle, self._burst
+        self._beats += burst.beats
+        self._dram.accept(cycle, burst.beats, self._begin_burst)
+        self._requested.append(burst)
+        self._addresses.append(cycle)
         self._burst = next(self._bursts, None)
-        self._burst_from = cycle + 1 + (self._run_gap if ends_run else 0)
-        ends = self._burst is None
-        self._requested.append((cycle, beats, padding, ends))
+        self._burst_from = cycle + 1 + (0 if burst.ended_run is None else self._run_gap)
+        self.address_cycle = NEVER
         self._schedule()
-        if ends:
+        if burst.ends:
             self._generator_free = cycle + 1
-        return ends
+        return burst.ends
 
-    def _receive(self, served: int) -> bool:
-        """Follow the beats of the oldest burst not yet served; whether its instruction retires.
+    def _begin_burst(self, served: int) -> bool:
+        """Bring a burst; whether its instruction retires."""
+        retired = len(self.ends)
+        self._dram.read(served, self._receive)
+        return len(self.ends) > retired
 
-        A beat taken in t is written in t+1 (T-LD-04), padding follows, and the next beat is taken
-        with the last write of it (T-LD-05); the instruction retires with its last write (T-LD-06).
+    def _receive(self, ready: int, start: int) -> int | None:
+        """Follow the beats of the oldest burst not yet on R; when its last one is taken."""
+        if self._writes.add(self._requested.popleft(), ready, start):
+            return self._decide(NEVER)
+        self._schedule()
+        return None
+
+    def decide(self, until: int) -> bool:
+        """Decide beats up to the cycle ``until``; whether anything follows outside LOAD.
+
+        VECTOR's reads up to that cycle are known, and so is what it writes
+        ``VECTOR_PIPELINE_CYCLES`` later (T-VX-04), but for what follows from the beats themselves.
         """
-        cycle, beats, padding, ends = self._requested.popleft()
-        burst = self._dram.read(served, beats, self._taken_from)
-        self._accepted.append((cycle, padding, burst))
-        self._taken_from = burst.last + 1 + padding
-        if ends:
-            self.retire(burst.last + 1 + padding)
-        if self._burst is not None and self.address_cycle == NEVER:
-            self._schedule()
-        return ends
+        retired = len(self.ends)
+        last = self._decide(min(until, self.undecided_cycle) + VECTOR_PIPELINE_CYCLES)
+        if last is not None:
+            self._dram.read_on(last)
+        return last is not None or len(self.ends) > retired
+
+    def _decide(self, horizon: int) -> int | None:
+        """Decide writes of the oldest burst; when its last beat is taken, if that became known."""
+        taken, retired = self._writes.decide(horizon)
+        if taken is not None:
+            self._lasts.append(taken)
+        if retired is not None:
+            self.retire(retired)
+        self._schedule()
+        return taken
 
     def _schedule(self) -> None:
-        """Find the first cycle in which the limits let the next burst on AR (T-LD-03)."""
-        self.address_cycle = NEVER
-        if self._burst is None:
-            return
-        cycle = self._burst_from
-        oldest = len(self._accepted) + len(self._requested) - self._config.max_outstanding_reads
-        if oldest >= len(self._accepted):
-            return
-        if oldest >= 0:
-            cycle = max(cycle, self._accepted[oldest][2].last + 1)
-        beat = self._beats - self._config.read_window_beats
-        if beat >= 0:
-            taken = self._taken(beat)
-            if taken is None:
-                return
-            cycle = max(cycle, taken + 1)
-        self.address_cycle = cycle
+        """Find when the next burst is on AR, and what that or others wait for."""
+        if self.address_cycle == NEVER:
+            self.address_cycle = self._next_address()
+        wanted = self._beats - self._config.read_window_beats
+        if self._burst is None or self.address_cycle != NEVER:
+            wanted = -1
+        self.undecided_cycle = self._writes.known_from(wanted)
 
-    def _taken(self, beat: int) -> int | None:
-        """Cycle in which a beat of the run is taken; beats are asked for in order."""
-        while self._window_head < len(self._accepted):
-            burst = self._accepted[self._window_head][2]
-            if beat - self._window_beat < burst.beats:
-                return self._dram.taken(burst, beat - self._window_beat)
-            self._window_beat += burst.beats
-            self._window_head += 1
-        return None
+    def _next_address(self) -> int:
+        """First cycle in which the limits let the next burst on AR, if known (T-LD-03)."""
+        oldest = len(self._addresses) - self._config.max_outstanding_reads
+        beat = self._beats - self._config.read_window_beats
+        if self._burst is None or oldest >= len(self._lasts) or beat >= self._writes.beats:
+            return NEVER
+        cycle = self._burst_from
+        if oldest >= 0:
+            cycle = max(cycle, self._lasts[oldest] + 1)
+        if beat >= 0:
+            cycle = max(cycle, self._writes.taken(beat) + 1)
+        return cycle
 
     def counters(self) -> dict[str, int]:
         return {
             "load_instructions": len(self.ends),
-            "load_bursts": len(self._accepted),
+            "load_bursts": len(self._addresses),
             "load_beats": self._beats,
             "load_bytes": self._data_bytes,
             "pad_bytes": self._padding_bytes,
@@ -149,41 +189,8 @@ class LoadEngine(Sequencer):
 
     def working_cycles(self) -> int:
         """Address handshakes and buffer writes, less the cycles that have both."""
-        if not self._accepted:
-            return 0
-        table = np.array(
-            [(cycle, padding, *burst) for cycle, padding, burst in self._accepted], np.int64
-        )
-        addresses, padding = table[:, 0], table[:, 1]
-        writes = self._beats + int(padding.sum())
-        return len(addresses) + writes - int(np.count_nonzero(self._written(addresses, table)))
+        return len(np.union1d(self._addresses, self._writes.written_cycles()))
 
-    def _written(
-        self, cycles: npt.NDArray[np.int64], table: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.bool_]:
-        """For each cycle, whether a buffer write happens in it.
-
-        ``table`` has a line for each burst: address cycle, padding cycles, and the ReadBurst. A
-        beat is written one cycle after it is taken: at its earliest by the channel (``start``) or
-        by the memory (``ready``), whichever comes later.
-        """
-        _, padding, ready, start, beats, last = table.T
-        first = np.maximum(ready, start) + 1
-        at = np.searchsorted(first, cycles, side="right") - 1
-        exists = at >= 0
-        ready, start, beats, last, padding = (
-            column[at] for column in (ready, start, beats, last, padding)
-        )
-        taken = cycles - 1
-        width, rate = self._config.axi_bytes, self._config.dram_bytes_per_cycle
-        by_channel = taken - start
-        hit = (by_channel < beats) & (ready + by_channel * width // rate <= taken)
-        by_memory = -((ready - taken) * rate // width)
-        hit |= (
-            (by_memory < beats)
-            & (ready + by_memory * width // rate == taken)
-            & (start + by_memory <= taken)
-        )
-        hit |= (taken > last) & (taken <= last + padding)
-        written: npt.NDArray[np.bool_] = exists & hit
-        return written
+    def port_cycles(self) -> int:
+        """Denied writes, but for those in the cycle of an address handshake."""
+        return len(np.setdiff1d(self._writes.denied_cycles(), self._addresses, assume_unique=True))

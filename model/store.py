@@ -10,10 +10,10 @@ import numpy as np
 from arch.config import Config
 from arch.isa import Engine, Instruction, Store
 from arch.timing import STORE_READ_TO_WRITE_CYCLES, WRITE_FIFO_BEATS
+from model.beat_masks import beat_masks
 from model.dma import cut, slot_free_from
 from model.dram import Dram
 from model.kernel import NEVER, Semaphores, Sequencer
-from model.store_reads import beat_masks
 from model.sub_banks import SubBanks
 from model.vector import VectorEngine
 

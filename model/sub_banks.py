@@ -1,11 +1,12 @@
-"""Read ports of the activation buffer: which one an access needs, and who asks for it when."""
+"""Ports of the activation and the weight buffer: which an access needs, who asks for them when."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from arch.config import ACTIVATION_BANKS, Config
+from arch.config import ACTIVATION_BANKS, WEIGHT_BANKS, Config
+from arch.isa import Buffer
 
 Integers = npt.NDArray[np.int64]
 Masks = npt.NDArray[np.uint8]
@@ -15,17 +16,21 @@ _ADDRESSES = 1 << 24
 
 
 class SubBanks:
-    """Finds the sub-banks of accesses to the activation buffer."""
+    """Finds the sub-banks of accesses to the activation or the weight buffer."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, buffer: Buffer = Buffer.ACTIVATION) -> None:
         self._word_bytes = config.word_bytes
-        words = config.activation_buffer_bytes // config.word_bytes
+        size_bytes, banks = {
+            Buffer.ACTIVATION: (config.activation_buffer_bytes, ACTIVATION_BANKS),
+            Buffer.WEIGHT: (config.weight_buffer_bytes, WEIGHT_BANKS),
+        }[buffer]
+        words = size_bytes // config.word_bytes
         word = np.arange(words)
-        bank = word * ACTIVATION_BANKS // words
+        bank = word * banks // words
         # The word beyond the last one stands for all that belong to no bank (B-04).
         self._masks = np.append(1 << (2 * bank + word % 2), 0).astype(np.uint8)
 
-    def of(self, addresses: Integers, sizes: Integers | int) -> Masks:
+    def of(self, addresses: Integers, sizes: Integers) -> Masks:
         """Sub-banks that hold one of ``sizes`` bytes from each address on (B-02).
 
         Addresses wrap at 2^24. An access spans two words at most; without bytes it needs none.

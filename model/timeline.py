@@ -1,9 +1,9 @@
 """The timeline model: when every instruction of a program starts and ends, without stepping cycles.
 
-It follows section 6 of docs/architecture.md. Engines contend for the memory port, and in the
-activation buffer VECTOR waits where MATRIX reads and STORE where either does (B-04). So address
-handshakes, bursts and such reads are taken in order of time; all else is propagated, see
-:mod:`model.kernel`. Conflicts between writes, of VECTOR and LOAD, are assumed not to happen.
+It follows section 6 of docs/architecture.md. Engines contend for the memory port, and for those of
+the buffers (B-04): VECTOR waits where MATRIX reads, STORE where either does, and LOAD where VECTOR
+writes. So address handshakes, bursts and such reads and writes are taken in order of time; all else
+is propagated, see :mod:`model.kernel`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from model.load import LoadEngine
 from model.matrix import MatrixEngine
 from model.store import StoreEngine
 from model.vector import VectorEngine
+from model.vector_writes import written_buffers
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def predict_program(
 
     ``sections`` are what lies in DRAM, for LOADs that gather by it.
     """
-    machine = _Machine(config, sections)
+    machine = _Machine(program, config, sections)
     frontend = Frontend(program, machine.engines, machine.dram, config)
     machine.run(frontend)
     end_cycle = _check_finished(frontend, machine.engines, machine.semaphores)
@@ -105,7 +106,7 @@ def issue_cycles(program: Sequence[Instruction], config: Config) -> list[int]:
     What is left are the engines, the semaphores and the memory. ``program`` has no END and does not
     deadlock; all indices of gathering LOADs count as 0.
     """
-    machine = _Machine(config, ())
+    machine = _Machine(program, config, ())
     for index, instruction in enumerate(program):
         assert instruction.engine is not None, "the front end alone knows END"
         machine.engines[instruction.engine].enqueue(-1, index, instruction)
@@ -119,12 +120,17 @@ def issue_cycles(program: Sequence[Instruction], config: Config) -> list[int]:
 class _Machine:
     """Engines, semaphores and memory of one run."""
 
-    def __init__(self, config: Config, sections: Sequence[Section]) -> None:
+    def __init__(
+        self, program: Sequence[Instruction], config: Config, sections: Sequence[Section]
+    ) -> None:
         self.semaphores = Semaphores()
         self.dram = Dram(config)
-        self._load = LoadEngine(self.semaphores, self.dram, config, IndexBuffer(sections))
         matrix = MatrixEngine(self.semaphores, config)
         self._vector = VectorEngine(self.semaphores, config, matrix.reads)
+        self._load = LoadEngine(
+            *(self.semaphores, self.dram, config, IndexBuffer(sections), self._vector),
+            contended=written_buffers(program),
+        )
         self._store = StoreEngine(self.semaphores, self.dram, config, self._vector)
         self.engines: tuple[Sequencer, ...] = (self._load, matrix, self._vector, self._store)
 
@@ -133,9 +139,9 @@ class _Machine:
 
         That is: address handshakes (in one cycle fetch goes before LOAD, which waits a cycle on AR,
         T-DRAM-01, and AR before AW, T-DRAM-02), the memory's turning to the next burst, and reads
-        that a conflict can hold. What is not known yet follows from one of them and lies behind it.
-        So all that MATRIX reads is known up to the next of them, and the reads of VECTOR or STORE
-        can be decided up to there.
+        and writes that a conflict can hold. What is not known yet follows from one of them and lies
+        behind it. So all that MATRIX reads is known up to the next of them, and what VECTOR or
+        STORE reads and what LOAD writes can be decided up to there.
         """
         load, store, vector, dram = self._load, self._store, self._vector, self.dram
         settled = False
@@ -148,13 +154,18 @@ class _Machine:
             address_cycle = min(fetch_cycle, load_cycle, store.address_cycle)
             serve_cycle = dram.serve_cycle
             memory_cycle = min(address_cycle, serve_cycle)
-            next_cycle = min(memory_cycle, vector.undecided_cycle, store.undecided_cycle)
+            vector_cycle, load_writes, store_reads = (
+                each.undecided_cycle for each in (vector, load, store)
+            )
+            next_cycle = min(memory_cycle, vector_cycle, load_writes, store_reads)
             if next_cycle == NEVER:
                 return
-            if next_cycle == vector.undecided_cycle:
-                settled = not vector.decide(min(memory_cycle, store.undecided_cycle))
-            elif next_cycle == store.undecided_cycle:
-                settled = not store.decide(min(memory_cycle, vector.undecided_cycle))
+            if next_cycle == vector_cycle:
+                settled = not vector.decide(min(memory_cycle, load_writes, store_reads))
+            elif next_cycle == load_writes:
+                settled = not load.decide(min(memory_cycle, vector_cycle, store_reads))
+            elif next_cycle == store_reads:
+                settled = not store.decide(min(memory_cycle, vector_cycle, load_writes))
             elif next_cycle == serve_cycle:
                 settled = not dram.serve()
             elif next_cycle == fetch_cycle:

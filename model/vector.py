@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arch.config import Config
-from arch.isa import Engine, FillTable, Instruction, ScaleRows, Table, Vector
+from arch.isa import Buffer, Engine, FillTable, Instruction, ScaleRows, Table, Vector
 from arch.timing import (
     SCALE_PIPELINE_CYCLES,
     TABLE_PIPELINE_CYCLES,
@@ -15,6 +15,7 @@ from model.kernel import NEVER, Semaphores, Sequencer
 from model.matrix_reads import MatrixReads
 from model.sub_banks import Masks, Requests, SubBanks
 from model.vector_reads import VectorReads, read_masks, row_reads
+from model.vector_writes import VectorWrites
 
 
 def working_cycles(instruction: Instruction) -> int:
@@ -68,6 +69,7 @@ class VectorEngine(Sequencer):
         self._sub_banks = SubBanks(config)
         self._matrix = matrix
         self._requests = Requests()
+        self._writes = VectorWrites(config)
         self._reads: VectorReads | None = None
         self._rows_issued = 0
         self._working_cycles = 0
@@ -81,16 +83,33 @@ class VectorEngine(Sequencer):
 
     def begin(self, cycle: int, instruction: Instruction) -> None:
         self._working_cycles += working_cycles(instruction)
+        self._reads = None
         if isinstance(instruction, Vector):
             self._rows_issued += instruction.n_tiles * instruction.rows
-            if row_reads(instruction):
-                gaps, gap_cycles = _gaps(instruction)
-                masks = read_masks(instruction, self._cols, self._sub_banks).reshape(gaps, -1)
-                first = cycle + 1 + gap_cycles
-                self._reads = VectorReads(masks, gap_cycles, first, self._matrix, self._requests)
-                self.undecided_cycle = self._reads.last_cycle
+            reads = len(row_reads(instruction))
+            self._writes.begin(instruction, max(1, reads))
+            if reads:
+                self._begin_reads(cycle, instruction)
                 return
+            self._issue_rows(cycle, instruction)
         self.retire(cycle + duration_cycles(instruction))
+
+    def _begin_reads(self, cycle: int, instruction: Vector) -> None:
+        gaps, gap_cycles = _gaps(instruction)
+        masks = read_masks(instruction, self._cols, self._sub_banks).reshape(gaps, -1)
+        first = cycle + 1 + gap_cycles
+        self._reads = VectorReads(
+            masks, gap_cycles, first, self._matrix, self._requests, self._writes
+        )
+        self.undecided_cycle = self._reads.last_cycle
+
+    def _issue_rows(self, cycle: int, instruction: Vector) -> None:
+        """Issue rows that read nothing: one a cycle, with the gaps of T-VX-02."""
+        gaps, gap_cycles = _gaps(instruction)
+        block = instruction.n_tiles * instruction.rows // gaps
+        for gap in range(gaps):
+            first = cycle + 1 + gap_cycles + gap * (block + gap_cycles)
+            self._writes.issue(first, gap * block, block)
 
     def decide(self, until: int) -> bool:
         """Decide reads up to the cycle ``until``; whether the instruction retired.
@@ -114,6 +133,16 @@ class VectorEngine(Sequencer):
         if self._reads is not None:
             self._reads.decide(first + length - 1)
         return self._matrix.window(first, length) | self._requests.window(first, length)
+
+    def written(self, buffer: Buffer, first: int, length: int) -> Masks:
+        """Sub-banks of a buffer that VECTOR writes in ``length`` cycles from ``first`` on.
+
+        MATRIX's reads up to ``VECTOR_PIPELINE_CYCLES`` before the last of them are known. Nobody
+        looks at what lies before ``first`` again.
+        """
+        if self._reads is not None:
+            self._reads.decide(first + length - 1 - VECTOR_PIPELINE_CYCLES)
+        return self._writes.window(buffer, first, length)
 
     def counters(self) -> dict[str, int]:
         return {"vector_instructions": len(self.ends), "vector_rows": self._rows_issued}

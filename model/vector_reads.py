@@ -7,6 +7,7 @@ import numpy as np
 from arch.isa import Addition, ElementType, Operation, Source, Vector
 from model.matrix_reads import MatrixReads
 from model.sub_banks import Masks, Requests, SubBanks
+from model.vector_writes import VectorWrites
 
 _STRETCH_CYCLES = 1024
 """Cycles that are looked at together."""
@@ -54,6 +55,8 @@ class VectorReads:
         What VECTOR waits for.
     requests
         Where what it asks for is put down.
+    writes
+        Where what is read goes on.
 
     Attributes
     ----------
@@ -62,7 +65,13 @@ class VectorReads:
     """
 
     def __init__(
-        self, masks: Masks, gap_cycles: int, cycle: int, matrix: MatrixReads, requests: Requests
+        self,
+        masks: Masks,
+        gap_cycles: int,
+        cycle: int,
+        matrix: MatrixReads,
+        requests: Requests,
+        writes: VectorWrites,
     ) -> None:
         self._masks = masks.ravel()
         self._block: int = masks.shape[1]
@@ -70,6 +79,7 @@ class VectorReads:
         self._cycle = cycle
         self._matrix = matrix
         self._requests = requests
+        self._writes = writes
         self._next = 0
         self.denied_cycles = 0
 
@@ -90,6 +100,7 @@ class VectorReads:
             wanted = self._masks[self._next : self._next + min(known, block_left)]
             granted = _first(wanted & self._matrix.window(self._cycle, len(wanted)))
             self._requests.put(self._cycle, wanted[:granted])
+            self._writes.issue(self._cycle, self._next, granted)
             self._next += granted
             self._cycle += granted
             if granted == block_left:

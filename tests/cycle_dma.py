@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from cycle_memory import Burst
@@ -57,17 +58,25 @@ def fill_index(core: Any, ins: Any) -> None:
                 core.index[to + ins.run_bytes + byte] = ins.pad_value
 
 
+@dataclass
+class LoadBurst:
+    """What LOAD writes for each beat, padding behind a run included, and what ends with it."""
+
+    writes: list[list[SubBanks]]
+    index: int
+    ends_run: bool
+    ends_instruction: bool
+
+
 class LoadUnit:
-    """Address generator, register stage, padding; ``lookup`` cycles are left of T-LD-07."""
+    """Address generator, register stage and padding; ``lookup`` cycles are left of T-LD-07."""
 
     def __init__(self, core: Any) -> None:
         self.core = core
-        self.bursts: deque[tuple[int, int, bool]] = deque()
+        self.bursts: deque[LoadBurst] = deque()
         self.open_bursts = self.open_beats = 0
-        self.stage: tuple[int, int, bool] | None = None
+        self.writes: deque[tuple[SubBanks, int]] = deque()
         self.lookup = 0
-        self.pad = 0
-        self.pad_of = (0, False)
 
     def accepts(self, in_flight: int) -> bool:
         """T-LD-02, T-LD-07."""
@@ -86,26 +95,30 @@ class LoadUnit:
             for b, burst in enumerate(run):
                 ends_run = b == len(run) - 1
                 ends = ends_run and r == len(runs) - 1
-                self.bursts.append((len(burst), index if ends_run else -1, ends))
+                pieces = [[beat] for beat in burst]
+                if ends_run:
+                    pieces[-1] += self.padding(ins, burst[-1][-1] + 1)
+                writes = [[sub_banks(self.core.c, p, ins.buffer) for p in beat] for beat in pieces]
+                self.bursts.append(LoadBurst(writes, index, ends_run, ends))
+
+    def padding(self, ins: Any, first: int) -> list[list[int]]:
+        """T-LD-05: its bytes from ``first`` on, a beat's worth at a time."""
+        end, width = first + ins.pad_bytes, self.core.c.axi_bytes
+        return [list(range(low, min(low + width, end))) for low in range(first, end, width)]
 
     def step(self, fetching: bool) -> None:
-        """T-LD-05, T-LD-06: writes of this cycle, then what R brings."""
+        """T-LD-04 to T-LD-06: the write of this cycle, last in the order of B-04, then R."""
         self.request(fetching)
-        ready = not (self.stage and self.stage[1]) and self.pad <= 1
-        if self.stage or self.pad:
-            self.core.work(Engine.LOAD)
-        if self.stage:
-            index, pads, ends = self.stage
-            self.stage = None
-            if pads:
-                self.pad, self.pad_of = pads, (index, ends)
-            elif ends:
-                self.core.retire(Engine.LOAD, index)
-        elif self.pad:
-            self.pad -= 1
-            if self.pad == 0 and self.pad_of[1]:
-                self.core.retire(Engine.LOAD, self.pad_of[0])
-        self.core.receive(ready)
+        if self.writes:
+            wanted, index = self.writes[0]
+            if wanted & self.core.vector_writes.get(self.core.t, frozenset()):
+                self.core.wait_port(Engine.LOAD)
+            else:
+                self.writes.popleft()
+                self.core.work(Engine.LOAD)
+                if index >= 0:
+                    self.core.retire(Engine.LOAD, index)
+        self.core.receive(not self.writes)
 
     def request(self, fetching: bool) -> None:
         """T-LD-03, T-LD-07, and fetch goes first (T-DRAM-01)."""
@@ -117,29 +130,29 @@ class LoadUnit:
             return
         if self.bursts:
             self.core.work(Engine.LOAD)
-            beats, index, ends = self.bursts[0]
-            self.core.memory.accept(self.core.t, Burst("load", beats, (index, ends)))
+            burst = Burst("load", len(self.bursts[0].writes), self.bursts[0])
+            self.core.memory.accept(self.core.t, burst)
             self.core.count("load_bursts")
-            self.core.later.append(lambda: self.requested(beats))
+            self.core.later.append(self.requested)
 
-    def requested(self, beats: int) -> None:
-        _, index, _ = self.bursts.popleft()
-        if index >= 0 and gathers(self.core.program[index]):
+    def requested(self) -> None:
+        burst = self.bursts.popleft()
+        if burst.ends_run and gathers(self.core.program[burst.index]):
             self.lookup = timing.GATHER_CYCLES
         self.open_bursts += 1
-        self.open_beats += beats
+        self.open_beats += len(burst.writes)
 
     def take(self, burst: Burst, beat: int) -> None:
-        """T-LD-04: a beat enters the register stage."""
-        index, ends = burst.tag
+        """T-LD-04: a beat enters the register stage, padding is to follow."""
+        load: LoadBurst = burst.tag
         last = beat == burst.beats - 1
-        pads = 0
-        if last and index >= 0:
-            ins = self.core.program[index]
-            pads = -(-ins.pad_bytes // self.core.c.axi_bytes)
+        self.writes.extend((wanted, -1) for wanted in load.writes[beat])
+        if last and load.ends_run:
+            ins = self.core.program[load.index]
             self.core.count("load_bytes", ins.run_bytes)
             self.core.count("pad_bytes", ins.pad_bytes)
-        self.stage = (index, pads, ends and last)
+        if last and load.ends_instruction:
+            self.writes.append((self.writes.pop()[0], load.index))
         self.core.later.append(lambda: self.taken(last))
 
     def taken(self, last: bool) -> None:

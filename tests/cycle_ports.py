@@ -1,6 +1,6 @@
-"""Rules B-01, B-02 and B-04 of docs/architecture.md for reads of the activation buffer.
+"""Rules B-01, B-02 and B-04 of docs/architecture.md: the sub-banks of reads and writes.
 
-Every byte is looked up by itself. Conflicts between writes are left out.
+Every byte is looked up by itself.
 """
 
 from __future__ import annotations
@@ -8,20 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from arch.config import ACTIVATION_BANKS, Config
-from arch.isa import Addition, ElementType, Operation, Source
+from arch.config import ACTIVATION_BANKS, WEIGHT_BANKS, Config
+from arch.isa import Addition, Buffer, Destination, ElementType, Operation, Source
 
-SubBanks = frozenset[tuple[int, int]]
-"""Bank, and whether odd words."""
+SubBanks = frozenset[tuple[int, int, int]]
+"""Buffer, bank, and whether odd words."""
 
 
-def sub_banks(config: Config, addresses: Iterable[int]) -> SubBanks:
-    """Where bytes lie; those beyond the buffer lie nowhere."""
-    bank_bytes = config.activation_buffer_bytes // ACTIVATION_BANKS
+def sub_banks(
+    config: Config, addresses: Iterable[int], buffer: int = Buffer.ACTIVATION
+) -> SubBanks:
+    """Where bytes lie; those beyond the buffer, or of one without sub-banks, lie nowhere."""
+    size, banks = {
+        Buffer.ACTIVATION: (config.activation_buffer_bytes, ACTIVATION_BANKS),
+        Buffer.WEIGHT: (config.weight_buffer_bytes, WEIGHT_BANKS),
+    }.get(Buffer(buffer), (0, 1))
     return frozenset(
-        (address // bank_bytes, address // config.word_bytes % 2)
+        (int(buffer), address * banks // size, address // config.word_bytes % 2)
         for address in (address % 2**24 for address in addresses)
-        if address < config.activation_buffer_bytes
+        if address < size
     )
 
 
@@ -55,3 +60,15 @@ def vector_row(config: Config, ins: Any, n: int, row: int) -> list[SubBanks]:
         sub_banks(config, (base + byte for byte in range(first * size, last * size)))
         for base, size in elements
     ]
+
+
+def vector_write(config: Config, ins: Any, n: int, row: int) -> SubBanks:
+    """What VECTOR writes of a row of an n tile (I-04)."""
+    if ins.output_buffer == Destination.NONE:
+        return frozenset()
+    buffer = {Destination.ACTIVATION: Buffer.ACTIVATION, Destination.WEIGHT: Buffer.WEIGHT}
+    size = 2 if ins.element_type == ElementType.INT16 else 1
+    lanes = ins.last_n if n == ins.n_tiles - 1 else config.cols
+    first = ins.output_address + row * ins.output_row_stride + n * config.cols * size
+    written = range(first, first + lanes * size)
+    return sub_banks(config, written, buffer[Destination(ins.output_buffer)])

@@ -15,7 +15,7 @@ from typing import Any
 
 from cycle_dma import LoadUnit, StoreUnit
 from cycle_memory import Burst, Memory
-from cycle_ports import SubBanks, matrix_row, vector_row
+from cycle_ports import SubBanks, matrix_row, vector_row, vector_write
 
 from arch import timing
 from arch.config import Config
@@ -89,7 +89,8 @@ class Machine:
         self.banks_busy = 0
         self.row_left = 0
         self.drain: deque[tuple[int, int]] = deque()
-        self.vector_steps: deque[tuple[str, SubBanks]] = deque()
+        self.vector_steps: deque[tuple[str, SubBanks, SubBanks]] = deque()
+        self.vector_writes: dict[int, SubBanks] = {}
         self.vector_end: int | None = None
         self.counters = {
             counter.name: 0
@@ -280,13 +281,14 @@ class Machine:
         """One step a cycle (T-VX-02, T-VX-03, T-VX-06, T-VX-07)."""
         ins: Any = self.program[index]
         steps = self.vector_steps
-        wait: tuple[str, SubBanks] = ("wait", frozenset())
+        none: SubBanks = frozenset()
+        wait = ("wait", none, none)
         if isinstance(ins, FillTable):
-            steps.extend([("word", frozenset())] * Table(ins.table).words)
+            steps.extend([("word", none, none)] * Table(ins.table).words)
             return
         if isinstance(ins, ScaleRows):
             steps.extend([wait] * timing.VECTOR_SETUP_CYCLES)
-            steps.extend([("statistics", frozenset())] * ins.rows)
+            steps.extend([("statistics", none, none)] * ins.rows)
             return
         if ins.tensor_scale:
             steps.extend([wait] * timing.VECTOR_SETUP_CYCLES)
@@ -294,15 +296,16 @@ class Machine:
             if not ins.tensor_scale:
                 steps.extend([wait] * timing.VECTOR_PARAMETER_CYCLES)
             for row in range(ins.rows):
-                *before, issue = vector_row(self.c, ins, n, row) or [frozenset()]
-                steps.extend(("source", wanted) for wanted in before)
-                steps.append(("row", issue))
+                *before, issue = vector_row(self.c, ins, n, row) or [none]
+                steps.extend(("source", wanted, none) for wanted in before)
+                steps.append(("row", issue, vector_write(self.c, ins, n, row)))
 
     def vector(self) -> None:
         """T-VX-03 to T-VX-07; second in the order of B-04, and what waits holds back others."""
         if self.vector_end == self.t and not self.vector_steps:
             self.retire(Engine.VECTOR, self.units[Engine.VECTOR].flight[0])
-        step, wanted = self.vector_steps[0] if self.vector_steps else ("wait", frozenset())
+        none: SubBanks = frozenset()
+        step, wanted, writes = self.vector_steps[0] if self.vector_steps else ("wait", none, none)
         denied = bool(wanted & self.asked)
         self.asked |= wanted
         if denied:
@@ -316,6 +319,7 @@ class Machine:
         self.count("vector_rows", step == "row")
         if step in PIPELINE_CYCLES:
             self.vector_end = self.t + PIPELINE_CYCLES[step]
+            self.vector_writes[self.vector_end] = writes
 
     def account(self) -> None:
         """Section 7."""

@@ -1,4 +1,7 @@
-"""Instructions and a configuration for timing tests by hand: only what matters is given."""
+"""Instructions and a configuration for timing tests by hand: only what matters is given.
+
+VECTOR writes into a bank of its own.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,7 @@ def vector(rows: int = 1, n_tiles: int = 1, **fields: Any) -> Vector:
         "clamp_low": -128,
         "clamp_high": 127,
         "element_type": ElementType.INT8,
-        "output_address": 0,
+        "output_address": 6144,
         "output_row_stride": 16,
     }
     return Vector(rows=rows, n_tiles=n_tiles, **(defaults | fields))

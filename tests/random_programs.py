@@ -9,6 +9,7 @@ from arch.config import Config
 from arch.isa import (
     Addition,
     Buffer,
+    Destination,
     ElementType,
     End,
     Engine,
@@ -178,7 +179,7 @@ def _vector(rng: Random, config: Config, header: dict[str, Any]) -> Instruction:
         residual_address=_address(rng, 2 * config.cols),
         residual_row_stride=2 * config.cols * rng.randint(0, 3),
         multiplier_type=rng.choice((ElementType.INT8, ElementType.UINT8, ElementType.INT16)),
-        rows=rng.choice((1, 2, 30)),
+        rows=rng.choice((1, 2, 30, 150)),
         n_tiles=rng.randint(1, 3),
         last_n=rng.randint(1, config.cols),
         source=source,
@@ -186,6 +187,10 @@ def _vector(rng: Random, config: Config, header: dict[str, Any]) -> Instruction:
         addition=addition,
         tensor_scale=rng.randint(0, 1),
         bias_after=1,
+        element_type=rng.choice((ElementType.INT8, ElementType.INT16)),
+        output_buffer=rng.choice(list(Destination)),
+        output_address=_address(rng, 2 * config.cols),
+        output_row_stride=2 * config.cols * rng.randint(0, 3),
     )
 
 
