@@ -91,6 +91,10 @@ def random_batch(rng: np.random.Generator, lanes: int = LANES) -> Batch:
     elif rng.random() < 0.3:
         fields |= {"unary_table": 1, "unary_signed": rng.integers(2)}
         fields |= {"clamp_low": -128, "clamp_high": 127}
+    if rng.random() < 0.15 and addition == Addition.NONE:
+        kind = ElementType.INT16
+        fields |= {"raw": rng.integers(1, 3), "statistic": Statistic.NONE}
+        fields |= dict.fromkeys(("bias_after", "unary_table", "interpolate", "output_shift"), 0)
     if kind != ElementType.INT16:
         fields["output_zero_point"] = rng.choice(zero_points(kind))
     numbers = {name: int(value) for name, value in fields.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 from lane_pipeline import Batch
 
-from arch.isa import Addition, ElementType, Operation, Source, Statistic
+from arch.isa import Addition, ElementType, Operation, Raw, Source, Statistic
 
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 _HUGE = 1 << 40
@@ -94,6 +94,8 @@ def added(batch: Batch, codes: np.ndarray) -> np.ndarray:
 def codes(batch: Batch, values: np.ndarray) -> np.ndarray:
     """``r`` of all but EXPONENT."""
     vector = batch.instruction
+    if vector.raw != Raw.NONE:
+        return values >> 16 if vector.raw == Raw.HIGH else values.astype(np.int16).astype(np.int64)
     q = requantized(batch, values) + vector.zero_point
     if vector.bias_after and not vector.tensor_scale:
         q += spread(batch.biases, batch.rows).astype(np.int64).astype(np.int16)

@@ -19,7 +19,7 @@ from lane_operands import (
 from lane_pipeline import Batch
 from lane_reference import outcome
 
-from arch.isa import Addition, ElementType, Operation, Source, Statistic
+from arch.isa import Addition, ElementType, Operation, Raw, Source, Statistic
 from hdl.reduction import RowReduction
 from hdl.row_delay import RowDelay
 from hdl.row_scale import RowScale
@@ -84,6 +84,24 @@ def test_interpolated_rows() -> None:
     """N-07, N-03."""
     rng = np.random.default_rng(SEED)
     check([interpolation_batch(rng, kind) for kind in (Addition.NONE, Addition.INT16)])
+
+
+def raw_batch(rng: np.random.Generator, half: Raw) -> Batch:
+    return Batch(
+        instruction(raw=half, zero_point=9, clamp_high=5),
+        random_accumulators(rng, 12, 31, BENCH_LANES),
+        scales=random_scales(rng, (2, BENCH_LANES), -9, 3),
+        biases=rng.integers(-(1 << 31), 1 << 31, (2, BENCH_LANES)),
+        gaps=half == Raw.HIGH,
+    )
+
+
+@pytest.mark.usefixtures("each_simulator")
+def test_raw_halves() -> None:
+    """I-04, T-VX-04: rows between rows that are scaled, whose scale and clamp they skip."""
+    rng = np.random.default_rng(SEED)
+    scaled = Batch(instruction(), random_accumulators(rng, 5, 15, BENCH_LANES))
+    check([raw_batch(rng, Raw.LOW), raw_batch(rng, Raw.HIGH), scaled, raw_batch(rng, Raw.LOW)])
 
 
 @pytest.mark.usefixtures("each_simulator")

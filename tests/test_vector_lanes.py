@@ -23,7 +23,7 @@ from lane_operands import (
 from lane_pipeline import LANES, Batch, LanePipeline
 from lane_reference import lane_values, outcome
 
-from arch.isa import Addition, ElementType, Operation, Source, Statistic
+from arch.isa import Addition, ElementType, Operation, Raw, Source, Statistic
 
 SEED = 20261122
 INT16 = np.iinfo(np.int16)
@@ -149,6 +149,26 @@ def test_products_of_every_pair_of_types(
             )
         )
     check(lanes, *batches)
+
+
+@pytest.mark.parametrize("half", [Raw.LOW, Raw.HIGH])
+def test_raw_halves_of_every_kind_of_value(
+    lanes: LanePipeline, rng: np.random.Generator, half: Raw
+) -> None:
+    """I-04: of accumulators with biases, of elements, products and centred ones, wrapped."""
+    kind, rows = ElementType.INT16, 2000
+    inputs = {name: random_elements(rng, kind, rows) for name in ("source", "operand")}
+    inputs["accumulators"] = random_accumulators(rng, rows)
+    inputs["row_sum"] = rng.integers(INT32_MIN, INT32_MAX, rows)
+    inputs["biases"] = rng.integers(-(1 << 31), 1 << 31, LANES)
+    skipped = {"scale": bits(0.5), "zero_point": 99, "clamp_low": 7, "clamp_high": 8}
+    values: list[dict[str, int]] = [
+        {"row_scale": 1},
+        {"source": Source.INT16},
+        {"source": Source.INT16, "operation": Operation.MULTIPLY, "multiplier_type": kind},
+        {"source": Source.INT16, "operation": Operation.CENTRE, "count": 65535, "tensor_scale": 1},
+    ]
+    check(lanes, *(Batch(instruction(raw=half, **skipped, **v), **inputs) for v in values))
 
 
 @pytest.mark.parametrize("source", list(SOURCES))
