@@ -15,6 +15,7 @@ from arch.isa import (
     ElementType,
     FillTable,
     Operation,
+    Raw,
     RowFunction,
     ScaleRows,
     Source,
@@ -138,7 +139,8 @@ def random_pass(rng: np.random.Generator, config: Config = CONFIG) -> Vector:
         value_bits += 8 * kind.bytes
     fields |= _scales(rng, operation, value_bits) | _statistics(rng, operation)
     vector = replace(vector, **fields)
-    return replace(vector, **_behind(rng, config, vector))
+    vector = replace(vector, **_behind(rng, config, vector))
+    return _raw(rng, config, vector) if rng.integers(5) == 0 else vector
 
 
 def _scales(rng: np.random.Generator, operation: Operation, value_bits: int) -> dict[str, int]:
@@ -167,6 +169,21 @@ def _statistics(rng: np.random.Generator, operation: Operation) -> dict[str, int
         "masked": int(rng.integers(3) == 0),
         "mask_origin": int(rng.integers(-6, 20)),
     }
+
+
+def _raw(rng: np.random.Generator, config: Config, vector: Vector) -> Vector:
+    """A half of the values of the same pass, without what excludes it."""
+    excluded = ("addition", "unary_table", "interpolate", "statistic", "masked", "output_shift")
+    fields = dict.fromkeys((*excluded, "output_zero_point", "bias_after"), 0)
+    if vector.operation == Operation.CENTRE:
+        fields["tensor_scale"] = 1
+    return replace(
+        vector,
+        **fields,
+        raw=int(rng.choice([Raw.LOW, Raw.HIGH])),
+        element_type=ElementType.INT16,
+        **_place(rng, config, "output", vector.n_tiles, 2),
+    )
 
 
 def _behind(rng: np.random.Generator, config: Config, vector: Vector) -> dict[str, int]:

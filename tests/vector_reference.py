@@ -16,6 +16,7 @@ from arch.isa import (
     ElementType,
     FillTable,
     Operation,
+    Raw,
     RowFunction,
     ScaleRows,
     Source,
@@ -119,6 +120,8 @@ class Machine:
         if vector.operation == Operation.EXPONENT:
             greatest = ElementType(vector.element_type).high
             r, summed = arithmetic.exponent(np.where(counts, v, 0), scale, greatest)
+        elif vector.raw != Raw.NONE:
+            r = summed = arithmetic.wrap(v, 16) if vector.raw == Raw.LOW else v >> 16
         else:
             r = summed = self._map(vector, arithmetic.requantize(v, scale) + after, y)
         self._keep_statistics(vector, entries, counts, v, summed)
