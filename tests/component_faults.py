@@ -69,7 +69,8 @@ def bits_of(opcode: Opcode, name: str) -> str:
     low = 0
     for field in LAYOUTS[opcode]:
         if field.name == name:
-            return rf"\[{low + field.bits - 1}:{low}\]"
+            high = low + field.bits - 1
+            return rf"\[{high}:{low}\]" if field.bits > 1 else rf"\[{low}\]"
         low += field.bits
     raise ValueError(f"{opcode.name} has no field {name}")
 

@@ -6,13 +6,21 @@ import test_matrix_engine
 import test_matrix_faults
 import test_parameter_buffer
 import test_scratchpad
-from component_faults import Case, Change, assigned, case, loaded
+from component_faults import Case, Change, assigned, bits_of, case, loaded
 from dma_faults import LOAD, STORE
 from lane_faults import LANE_FAULTS
 from matrix_bench import small_config
 from vector_faults import VECTOR_FAULTS
 
+from arch.isa import Opcode
+
 _PROGRAMS = test_matrix_engine.PROGRAMS
+
+
+def _issued(name: str) -> str:
+    """A field of the instruction whose rows are made, as a pattern."""
+    return "issued" + bits_of(Opcode.MATRIX, name)
+
 
 MATRIX = {
     "compute tile: a lane is dropped": case(
@@ -35,17 +43,32 @@ MATRIX = {
     "matrix: accumulates where it should overwrite": case(
         test_matrix_engine.test_gemm_of_one_tile,
         module="engine.rows",
-        change=Change(r"= \S+ +\| issued\[426\];", "= 1'b1;"),
+        change=Change(rf"= \S+ +\| {_issued('accumulate')};", "= 1'b1;"),
     ),
     "matrix: retires a cycle early": case(
         test_matrix_engine.test_row_is_written_and_instruction_retires_after_the_pipeline,
         module="engine",
-        change=assigned("status__retire", "valid[2] & result_2[16]"),
+        change=assigned("status__retire", "valid[2] & result_2[17]"),
     ),
     "matrix: the third weight tile does not wait for the first": case(
         test_matrix_engine.test_third_tile_waits_for_the_first_ones_last_row,
         module="engine",
         change=assigned("room", "1'b1"),
+    ),
+    "matrix: maxima are of unsigned numbers": case(
+        test_matrix_engine.test_maximum_is_of_signed_numbers,
+        module="engine",
+        change=Change(
+            r"\$signed\((accumulator_read__data\S+)\) > \$signed\((tile__sums\S+)\);",
+            r"\1 > \2;",
+            count=4,
+        ),
+    ),
+    "matrix: a maximum never overwrites": case(
+        test_matrix_engine.test_accumulators_and_cycles,
+        _PROGRAMS["maxima of products"],
+        module="engine.rows",
+        change=Change(rf"= row\[\d+\] & ({_issued('maximum')});", r"= \1;"),
     ),
     "streamer: the zero point is added": case(
         test_matrix_engine.test_accumulators_and_cycles,
@@ -63,7 +86,7 @@ MATRIX = {
         test_matrix_engine.test_accumulators_and_cycles,
         _PROGRAMS["a row of zero points for each n tile"],
         module="engine.loader",
-        change=Change(r"loading\[6\] \? zero_points", "1'b0 ? zero_points", count=4),
+        change=Change(r"loading\[10\] \? zero_points", "1'b0 ? zero_points", count=4),
     ),
     "loader: columns from last_n on are not masked": case(
         test_matrix_engine.test_accumulators_and_cycles,
@@ -77,6 +100,30 @@ MATRIX = {
         module="engine.loader",
         change=Change(r"options\[0\] \| options\[18\];", "options[0];", count=2),
     ),
+    "loader: every k tile has a diagonal": case(
+        test_matrix_engine.test_accumulators_and_cycles,
+        _PROGRAMS["a diagonal of fewer columns than k"],
+        module="engine.loader",
+        change=Change(r"if \(run_end\) begin(\s+\S+ += 4'h1;)", r"if (tile_end) begin\1"),
+    ),
+    "loader: rows of a diagonal lie one behind the other": case(
+        test_matrix_engine.test_accumulators_and_cycles,
+        _PROGRAMS["depthwise"],
+        module="engine.loader",
+        change=Change(r"= ~ options\[19\];", "= 1'b1;"),
+    ),
+    "loader: all of a diagonal tile is of its bytes": case(
+        test_matrix_engine.test_accumulators_and_cycles,
+        _PROGRAMS["depthwise"],
+        module="engine.loader",
+        change=Change(r"answered\[27\] \? ", "1'b0 ? "),
+    ),
+    "loader: a diagonal beyond the end is no error": case(
+        test_matrix_faults.test_bytes_of_a_diagonal_count_whatever_is_valid,
+        *(small_config(), 2, 4),
+        module="engine.loader",
+        change=Change(r"(assign overrun = \S+ +& \S+ );", r"\1 & ~options[19];"),
+    ),
     "loader: row-major rows from last_k on are an overrun": case(
         test_matrix_faults.test_rows_of_row_major_weights_count_where_they_are_valid,
         *(small_config(), 1, 0),
@@ -87,19 +134,19 @@ MATRIX = {
         test_matrix_engine.test_bytes_of_invalid_lanes_do_not_matter,
         *("weight_zero_row", 57),
         module="engine.rows",
-        change=Change(r"last\[2\] \? issued\[336:330\] : 7'h04", "7'h04", count=3),
+        change=Change(rf"last\[2\] \? {_issued('last_k')} : 7'h04", "7'h04", count=3),
     ),
     "rows: the x limit is one too far": case(
         test_matrix_engine.test_accumulators_and_cycles,
         _PROGRAMS["convolution with halo"],
         module="engine.rows",
-        change=Change(r"(issued\[269:246\] \}\)) -", r"\1 + $signed(2'h1) -", count=3),
+        change=Change(rf"({_issued('x_limit')} \}}\)) -", r"\1 + $signed(2'h1) -", count=3),
     ),
     "rows: the y limit is one too far": case(
         test_matrix_engine.test_accumulators_and_cycles,
         _PROGRAMS["convolution with halo"],
         module="engine.rows",
-        change=Change(r"< (\$signed\(\{ 1'h0, issued\[125:110\] \}\))", r"<= \1"),
+        change=Change(rf"< (\$signed\(\{{ 1'h0, {_issued('y_limit')} \}}\))", r"<= \1"),
     ),
     "row addresses: ky goes on by the step of kx": case(
         test_matrix_engine.test_accumulators_and_cycles,
@@ -112,6 +159,30 @@ MATRIX = {
         _PROGRAMS["convolution with halo"],
         module="engine.rows.address_walk",
         change=loaded("stride_0", "0"),
+    ),
+    "row addresses: n tiles have no stride": case(
+        test_matrix_engine.test_accumulators_and_cycles,
+        _PROGRAMS["channels of each n tile"],
+        module="engine.rows.address_walk",
+        change=loaded("stride_5", "0"),
+    ),
+    "row addresses: x has no stride from n tile to n tile": case(
+        test_matrix_engine.test_accumulators_and_cycles,
+        _PROGRAMS["channels of each n tile"],
+        module="engine.rows.x_walk",
+        change=loaded("stride_5", "0"),
+    ),
+    "rows: mac_k counts in every k tile": case(
+        test_matrix_engine.test_macs_of_a_row,
+        *({"mac_k": 1}, 3, 0),
+        module="engine.rows",
+        change=Change(rf"last\[2\] \? ({_issued('mac_k')}) : 7'h00;", r"\1;"),
+    ),
+    "rows: comparisons are MACs": case(
+        test_matrix_engine.test_macs_of_a_row,
+        *({"maximum": 1}, 0, 0),
+        module="engine.rows",
+        change=Change(rf"= {_issued('maximum')} \? 7'h00 :", "= 1'b0 ? 7'h00 :"),
     ),
     "loop nest: a loop starts again with one iteration less": case(
         test_matrix_engine.test_accumulators_and_cycles,

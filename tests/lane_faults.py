@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import test_lane_components
 import test_vector_engine
-from component_faults import Case, Change, assigned, case
+from component_faults import Case, Change, assigned, bits_of, case
 
-from arch.isa import ElementType
+from arch.isa import ElementType, Opcode
+
+_RAW = "options" + bits_of(Opcode.VECTOR, "raw")
 
 LANE_FAULTS: dict[str, Case] = {
     "lanes: a bias is not added": case(
@@ -22,7 +24,9 @@ LANE_FAULTS: dict[str, Case] = {
     "lanes: entries of the unary table are always signed": case(
         test_vector_engine.test_each_table_keeps_what_it_holds_when_the_other_is_filled,
         module="lanes",
-        change=Change(r"= options\[288\] \? (\S+ ) : .*;", r"= \1;", count=4),
+        change=Change(
+            rf"= options{bits_of(Opcode.VECTOR, 'unary_signed')} \? (\S+ ) : .*;", r"= \1;", count=4
+        ),
     ),
     "lanes: an int16 residual is that of the row before": case(
         test_lane_components.test_options_together,
@@ -37,6 +41,15 @@ LANE_FAULTS: dict[str, Case] = {
         "accumulators",
         module="lanes",
         change=Change(r"(assign result_valid = \S+ )\[15\];", r"\1[14];"),
+    ),
+    "lanes: the halves of raw values are exchanged": case(
+        test_lane_components.test_raw_halves,
+        change=Change(rf"(= {_RAW} ==) 2'h2;", r"\1 2'h1;", count=4),
+    ),
+    "lanes: raw values are those of the row before": case(
+        test_lane_components.test_raw_halves,
+        module="raw",
+        change=Change(r"\+ 3'h6;", "+ 3'h7;"),
     ),
     "value: a sum is added, not subtracted": case(
         test_lane_components.test_centred_rows,
