@@ -46,7 +46,8 @@ app = typer.Typer(
 )
 
 _Name = Annotated[
-    str, typer.Argument(metavar="WORKLOAD", help="A workload or an image file (*.assay).")
+    str,
+    typer.Argument(metavar="WORKLOAD", help="A workload, a model (*.onnx) or an image (*.assay)."),
 ]
 _ConfigName = Annotated[
     str, typer.Option("--config", metavar="NAME|FILE", help="A named configuration or TOML file.")
@@ -112,7 +113,10 @@ def run_command(
     if json is not None:
         json.write_text(finished.result.model_dump_json(indent=2) + "\n")
     if outputs is not None:
-        np.savez(outputs, allow_pickle=False, **finished.outputs)
+        made = finished.outputs
+        if program.workload is not None:
+            made = program.workload.outside(made)
+        np.savez(outputs, allow_pickle=False, **made)
     if timeline is not None:
         write_timelines(timeline, program.image, finished.retired, predict(program.image, chosen))
     again = ["assay", "run", workload, "--config", config]
@@ -248,10 +252,7 @@ def _program(
     lines = None if sentences is None else read_sentences(sentences)
     workload = registry.load(name, seed, lines)
     if inputs is not None:
-        # Nothing else is known of a user's numbers.
-        workload = registry.Workload(
-            workload.name, workload.graph, _read_arrays(inputs), workload.host_operators
-        )
+        workload = workload.with_inputs(_read_arrays(inputs))
     return compile_workload(workload, config)
 
 

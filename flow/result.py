@@ -15,7 +15,9 @@ bytes_untouched    other bytes, each compared with what it held before the run
 mismatches         wrong bytes of both kinds
 accuracy           only where there is a reference in floating point and the run reached its end:
                    cosine_mean, cosine_min of the outputs with it; for three sentences or more the
-                   rank_correlation (Spearman's) of the similarities of all pairs
+                   rank_correlation (Spearman's) of the similarities of all pairs; where inputs
+                   have labels the share of which RTL (top1) and floating point (top1_float)
+                   give the right one
 cycles, macs       of the run
 utilization        macs / (cycles x rows x cols)
 counters           every counter but the ledger, by name
@@ -103,6 +105,8 @@ class Accuracy(_Model):
     cosine_mean: float
     cosine_min: float
     rank_correlation: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    top1: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    top1_float: float | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class SimulatorSpeed(_Model):

@@ -16,12 +16,22 @@ from workloads.graph import Graph
 from workloads.llama_block import llama_block
 from workloads.minilm_linear import minilm_linear
 from workloads.minilm_workload import HOST_OPERATORS, minilm, parse_shape
+from workloads.networks.catalogue import NETWORKS
+from workloads.onnx_import.edges import Edges
+from workloads.onnx_workload import FILE_SUFFIX, network, onnx_file
 from workloads.similarity import Similarities
 
 Arrays = dict[str, NDArray[np.generic]]
 
 _NAMED = {
     "minilm_linear": "three linear layers of MiniLM's layer 0, real weights and sentences",
+    "digits": "residual CNN, trained, on 450 real images that it has not seen",
+    "resnet8": "MLPerf Tiny image classification, 32 x 32 x 3; seeded weights",
+    "mobilenet_v1_025": "MLPerf Tiny visual wake words, 96 x 96 x 3; seeded weights",
+    "ds_cnn": "MLPerf Tiny keyword spotting, 49 x 10; seeded weights",
+    "autoencoder": "MLPerf Tiny anomaly detection, 640; seeded weights",
+    "resnet50": "ImageNet, 224 x 224 x 3; seeded weights",
+    "mobilenet_v2": "ImageNet, 224 x 224 x 3; seeded weights",
 }
 _SHAPED = {
     "gemm:MxKxN": "one linear layer, int8 in and out, seeded: gemm:128x768x768",
@@ -31,6 +41,7 @@ _SHAPED = {
     "minilm:NxB": "the same on B sentences, each cut or padded to N tokens",
     "llama_block:prefill:N": "a decoder block, seeded, on N tokens",
     "llama_block:decode:N": "the same for one token, with a cache of N in DRAM",
+    "FILE.onnx": "any quantised ONNX model, QDQ or QOperator",
 }
 _FLOAT_EDGES = ("quantise the inputs", "dequantise the outputs")
 
@@ -48,6 +59,8 @@ class Workload:
         there is no such reference.
     similarities
         Of outputs by name: the sentences behind them. None where there are none.
+    edges
+        Between the arrays of an ONNX model and those of the graph; None for other workloads.
     """
 
     name: str
@@ -56,6 +69,17 @@ class Workload:
     host_operators: tuple[str, ...] = ()
     accuracy: Callable[[Arrays], dict[str, float]] | None = None
     similarities: Callable[[Arrays], Similarities] | None = None
+    edges: Edges | None = None
+
+    def with_inputs(self, arrays: Arrays) -> Workload:
+        """The same with a user's arrays, named and shaped as in the model where there is one."""
+        inputs = arrays if self.edges is None else self.edges.quantize(arrays)
+        # Nothing else is known of a user's numbers.
+        return Workload(self.name, self.graph, inputs, self.host_operators, edges=self.edges)
+
+    def outside(self, outputs: Arrays) -> Arrays:
+        """Outputs of the graph as its user sees them."""
+        return outputs if self.edges is None else self.edges.dequantize(outputs)
 
 
 def names() -> dict[str, str]:
@@ -106,6 +130,12 @@ def load(name: str, seed: int = 0, sentences: Sequence[str] | None = None) -> Wo
     if family == "llama_block" and colon:
         graph, inputs, accuracy = llama_block(shape, seed)
         return Workload(name, graph, inputs, _FLOAT_EDGES, accuracy)
+    if name.endswith(FILE_SUFFIX):
+        graph, inputs, edges = onnx_file(name, seed)
+        return Workload(name, graph, inputs, edges.host_operators, edges=edges)
+    if name in NETWORKS:
+        graph, inputs, edges, accuracy = network(name, seed)
+        return Workload(name, graph, inputs, edges.host_operators, accuracy, edges=edges)
     if name == "minilm_linear":
         return Workload(name, *minilm_linear())
     raise AssayError(f"no workload '{name}': give one of {', '.join(names())}")
