@@ -172,7 +172,8 @@ class Builder:
             if len(order) != source.elements or not np.array_equal(np.sort(order), whole):
                 return None
             source.order = order
-        element_type = self._input_values[source].element_type or ElementType.INT32
+        element_type = self._input_values[source].element_type
+        assert element_type is not None
         source.tensor = Tensor(self._input_names[source], layout.rows, layout.cols, element_type)
         return source.tensor
 

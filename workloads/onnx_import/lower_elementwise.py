@@ -53,11 +53,13 @@ def define_mapped(builder: Builder, node: Node, x: Value, table: UnaryTable) -> 
 def lower_add(builder: Builder, node: Node) -> None:
     """A sum of two quantised tensors, or of one and reals."""
     left, right, y = given(node, 0), given(node, 1), quantization(node, node.outputs[0])
-    floats = [value.element_type is None for value in (left, right)]
-    if any(floats):
-        x, other = (right, left) if floats[0] else (left, right)
+    reals = [is_real(*pair) for pair in ((left, right), (right, left))]
+    if any(reals):
+        x, other = (right, left) if reals[0] else (left, right)
         _add_reals(builder, node, x, constant_reals(node, other))
         return
+    if _is_first_repeated(node):
+        left, right = right, left
     a, b, clamp = quantization(node, left), quantization(node, right), clamp_range(node, y)
     for x, constant in ((left, right), (right, left)):
         code = only_code(constant)
@@ -75,6 +77,14 @@ def lower_add(builder: Builder, node: Node) -> None:
         return
     name = _define_sum(builder, node, _Terms(left, *views), qlinear_add(a, b, y))
     builder.exchanges[name] = partial(exchanged, a, b, y, clamp)
+
+
+def _is_first_repeated(node: Node) -> bool:
+    """Whether ONNX Runtime exchanges the terms: it does where the first is a number for a row."""
+    shape = node.outputs[0].shape
+    extents = (1,) * (len(shape) - len(given(node, 0).shape)) + given(node, 0).shape
+    wide = [axis for axis, extent in enumerate(shape) if extent > 1]
+    return bool(wide) and extents[wide[-1]] == 1
 
 
 def lower_sub(builder: Builder, node: Node) -> None:
@@ -181,6 +191,11 @@ def _negated(of: Quantization) -> tuple[Quantization, UnaryTable]:
     ends = kind.low + kind.high
     negative = Quantization(kind, of.scale, ends - of.zero_point)
     return negative, table_of(ends - all_codes(kind), of, negative)
+
+
+def is_real(value: Value, other: Value) -> bool:
+    """Whether ONNX Runtime computes in floating point: it does with a constant of another type."""
+    return value.constant is not None and value.element_type is not other.element_type
 
 
 def only_code(value: Value) -> int | None:

@@ -15,6 +15,7 @@ from workloads.onnx_import.lower_elementwise import (
     aligned,
     constant_reals,
     define_mapped,
+    is_real,
     only_code,
     table_of_reals,
 )
@@ -58,7 +59,7 @@ def lower_div(builder: Builder, node: Node) -> None:
 def _multiply_constant(builder: Builder, node: Node, x: Value, other: Value) -> None:
     reals = constant_reals(node, other)
     a, y, code = quantization(node, x), quantization(node, node.outputs[0]), only_code(other)
-    if other.element_type is None:
+    if is_real(other, x):
         if np.all(reals == reals.flat[0]):
             _define_scaled(builder, node, x, lambda own: own * reals.flat[0])
         else:
@@ -70,9 +71,9 @@ def _multiply_constant(builder: Builder, node: Node, x: Value, other: Value) -> 
         return
     products = (all_codes(a.element_type) - a.zero_point) * (code - b.zero_point)
     scale = combined_scale(a.scale, np.array([b.scale]), y.scale, 1)
-    sums = np.rint(products.astype(np.float32) * scale).astype(np.int64) + y.zero_point
+    sums = products.astype(np.float32) * scale + np.float32(y.zero_point)
     low, high = clamp_range(node, y) or (y.element_type.low, y.element_type.high)
-    define_mapped(builder, node, x, table_of(np.clip(sums, low, high), a, y))
+    define_mapped(builder, node, x, table_of(np.clip(np.rint(sums), low, high), a, y))
 
 
 def _define_scaled(

@@ -28,12 +28,15 @@ class Outputs:
         That hold outputs, each once, as operators made them.
     edges
         One for each output, with tensors of the output's name.
+    copies
+        How many of the tensors an operator only copies, so that they are not inputs.
     host_operators
         What happens outside to the outputs, beyond what the model says.
     """
 
     def __init__(self, builder: Builder, model: Normalized) -> None:
         self._builder = builder
+        self.copies = 0
         self._names: dict[str, Tensor] = {}
         edges = [self._edge(name, value, model) for name, value in model.outputs.items()]
         self.tensors = tuple(dict.fromkeys(edge.tensor for edge in edges))
@@ -79,8 +82,10 @@ class Outputs:
             if np.array_equal(numbers, np.arange(source.elements)):
                 return source.tensor, _place(view)
         layout = builder.consumers.wanted(value)
+        before = len(builder.operators)
         tensor = builder.matrix(node, view, layout)
-        if tensor.name not in made:
+        if tensor.name not in made and len(builder.operators) == before:
+            self.copies += 1
             tensor = builder.copied(node, tensor)
         index = np.arange(len(view.numbers().reshape(-1)), dtype=np.int64)
         extents = [value.shape[axis] for axis in layout.perm]

@@ -26,9 +26,9 @@ _SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 
 
 def number(attributes: Attributes, name: str, default: float) -> float:
-    """An attribute of one number, however it is held."""
+    """An attribute of one number, which is float32."""
     value = attributes.get(name)
-    return default if value is None else float(np.asarray(value).reshape(-1)[0])
+    return float(np.float32(default if value is None else np.asarray(value).reshape(-1)[0]))
 
 
 def _sigmoid(x: Reals) -> Reals:
@@ -40,7 +40,10 @@ def _erf(x: Reals) -> Reals:
 
 
 def _hard_sigmoid(x: Reals, alpha: float, beta: float) -> Reals:
-    return np.clip(alpha * x + beta, 0, 1)
+    """In float32 step by step, since what is linear is often just between two codes."""
+    line = np.float32(alpha) * x.astype(np.float32) + np.float32(beta)
+    clipped: NDArray[np.float32] = np.clip(line, 0, 1)
+    return clipped.astype(np.float64)
 
 
 def _gelu(x: Reals, attributes: Attributes) -> Reals:
@@ -120,7 +123,9 @@ def apply(node: Node, function: Function, x: NDArray[np.float32]) -> NDArray[np.
     return np.asarray(result, np.float32)
 
 
-def table_of(codes: NDArray[np.int64], source: Quantization, target: Quantization) -> UnaryTable:
+def table_of(
+    codes: NDArray[np.integer] | Reals, source: Quantization, target: Quantization
+) -> UnaryTable:
     """The table that holds `codes`, one for each low byte of the source."""
     values = codes.astype(DTYPES[target.element_type])
     return UnaryTable(values, source.element_type)
