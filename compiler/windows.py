@@ -15,13 +15,9 @@ from compiler.slab import Slab, Slabs
 from compiler.step import Region
 from compiler.vector_fields import lanes
 from model.tiling import ceil_div
-from model.window_tiling import WindowShape, WindowTiling, best_window_tiling
+from model.window_tiling import CHUNK_TILES, WindowShape, WindowTiling, best_window_tiling
 from workloads.operators import Conv, MaxPool
 from workloads.window import Image, Window
-
-_CHUNK_TILES = 16
-"""Weights of an instruction: few enough that the first ones are soon there, and many enough that
-fetching instructions costs little."""
 
 
 def lower_window(emitter: Emitter, operator: WindowOperator) -> None:
@@ -185,7 +181,7 @@ class _WindowLowering:
     def _chunk(self, part: Part) -> list[Chunk]:
         """What an instruction takes of an n tile: kernel rows, or else fewer k tiles of them."""
         kernel = self._kernel
-        limit = min(_CHUNK_TILES * _tile_bytes(self._emitter), self._emitter.space.weight // 4)
+        limit = min(CHUNK_TILES * _tile_bytes(self._emitter), self._emitter.space.weight // 4)
         whole = kernel.whole(part)
         chunks = []
         for tiles in cut(len(whole.tiles), self._slab_tiles(part)):
@@ -206,7 +202,7 @@ class _WindowLowering:
     def _instruction_tiles(self, part: Part, chunk: Chunk) -> int:
         """N tiles of an instruction."""
         size = self._kernel.chunk_bytes(part, chunk)
-        room = min(_CHUNK_TILES * _tile_bytes(self._emitter), self._emitter.space.weight // 4)
+        room = min(CHUNK_TILES * _tile_bytes(self._emitter), self._emitter.space.weight // 4)
         return max(1, room // size)
 
     def _matrix(

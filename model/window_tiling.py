@@ -22,6 +22,9 @@ from arch.timing import (
 )
 from model.tiling import Partition, ceil_div
 
+CHUNK_TILES = 16
+"""Weights of an instruction: few enough that the first ones are soon there, and many enough that
+fetching instructions costs little."""
 _DISTURBANCE = 1 / 64
 """How much the work of one engine delays the others while they overlap."""
 _CHANNEL_PARTS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -147,6 +150,12 @@ def _groups(shape: WindowShape, config: Config, space: Partition, pixels: int) -
     return sorted({ceil_div(shape.n_tiles, ceil_div(shape.n_tiles, group)) for group in groups})
 
 
+def _even_sizes(total: int, count: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Sizes of `count` even cuts, and how many there are of each."""
+    size, larger = divmod(total, count)
+    return (size, count - larger), (size + 1, larger)
+
+
 @dataclass(frozen=True)
 class WindowEstimate:
     """Cycles of one operator on its own under one tiling: the slowest engine, start and tail."""
@@ -198,10 +207,14 @@ class WindowEstimate:
         return self.shape.batch * image / self.blocks
 
     @property
-    def matrix_cycles(self) -> float:
+    def matrix_cycles(self) -> int:
         """Cycles in which rows are issued or weights hold them up (rule T-MX-04)."""
-        rows = self.blocks * max(self._pixels, self.config.rows)
-        return rows * self.shape.tiles * self.shape.n_tiles
+        down, across = self._cuts
+        rows = 0
+        for height, downs in _even_sizes(self.shape.output_height, down):
+            for width, acrosses in _even_sizes(self.shape.output_width, across):
+                rows += downs * acrosses * max(height * width, self.config.rows)
+        return self.shape.batch * rows * self.shape.tiles * self.shape.n_tiles
 
     @property
     def vector_cycles(self) -> float:
@@ -315,8 +328,10 @@ class WindowEstimate:
 
     @property
     def _instructions(self) -> int:
-        """Of a turn: weights, MATRIX, VECTOR, STORE, and slabs."""
-        return self._turns * 5 + self._slab_loads * self.tiling.channel_parts
+        """MATRIX and its weights for each chunk of a turn, VECTOR and STORE; and slabs."""
+        tiles = self.tiling.group_tiles * self.shape.tiles
+        chunks = max(self.tiling.channel_parts, ceil_div(tiles, CHUNK_TILES))
+        return self._turns * (2 * chunks + 3) + self._slab_loads * self.tiling.channel_parts
 
     @property
     def fetch_cycles(self) -> float:
@@ -325,11 +340,17 @@ class WindowEstimate:
 
     @property
     def _start_cycles(self) -> float:
-        """Fetch, and the first slab and weights."""
-        first = self.part_bytes * self.shape.input_bytes
-        weights = min(self.shape.weight_bytes, self.space.weight // 8)
-        latency = 2 * self.config.dram_latency_cycles
-        return latency + FETCH_TO_DISPATCH_CYCLES + self._cycles_of(first + weights)
+        """Fetch, and what the first block waits for its slab and weights, part by part."""
+        parts = self.tiling.channel_parts
+        weights = self.tiling.group_tiles * self.shape.weight_bytes / parts
+        slab = self._slab_load_cycles / parts if self.shape.input_bytes else 0.0
+        load = slab + self._cycles_of(weights)
+        rows = max(self._pixels, self.config.rows)
+        work = rows * self.shape.tiles * self.tiling.group_tiles / parts
+        chunk = min(weights, CHUNK_TILES * self.config.rows * self.config.cols)
+        first = slab + self._cycles_of(chunk)
+        latency = 2 * self.config.dram_latency_cycles + FETCH_TO_DISPATCH_CYCLES
+        return latency + max(first, first + (parts - 1) * (load - work))
 
     @property
     def _tail_cycles(self) -> float:
