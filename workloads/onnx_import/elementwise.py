@@ -210,6 +210,9 @@ def _scaled_sums(operation: Operation, entry: Entry, other: Entry) -> Real | Non
     assert value.scale is not None
     if None not in (axis, value.axis) and axis != value.axis:
         fail(operation, "it scales int32 sums along two axes: do so along one")
-    scale = value.scale * (factors.reshape(-1) if long else factors.reshape(()))
+    with np.errstate(all="ignore"):
+        scale = value.scale * (factors.reshape(-1) if long else factors.reshape(()))
+    if not np.all(np.isfinite(scale)):
+        fail(operation, "it scales int32 sums by what is not finite")
     axis = value.axis if axis is None else axis
     return Real(replace(value, scale=scale, zero_point=np.zeros(scale.shape, np.int64), axis=axis))
