@@ -14,10 +14,10 @@ from compiler.pool_epilogue import PoolEpilogue
 from compiler.slab import Slab, Slabs
 from compiler.step import Region
 from compiler.vector_fields import lanes
+from compiler.view import View, view_of
 from model.tiling import ceil_div
 from model.window_tiling import CHUNK_TILES, WindowShape, WindowTiling, best_window_tiling
 from workloads.operators import Conv, MaxPool
-from workloads.window import Image, Window
 
 
 def lower_window(emitter: Emitter, operator: WindowOperator) -> None:
@@ -30,24 +30,24 @@ def lower_window(emitter: Emitter, operator: WindowOperator) -> None:
     """
     tight = emitter.streams(operator.input)
     kernel = kernel_of(operator, emitter.config, tight)
-    tiling = best_window_tiling(_shape(emitter, kernel), emitter.config, emitter.space)
+    view = view_of(operator, emitter.streams(operator.input))
+    tiling = best_window_tiling(_shape(emitter, kernel, view), emitter.config, emitter.space)
     if tiling is None or kernel.kernel_columns * _tile_bytes(emitter) > emitter.space.weight // 2:
         raise AssayError(
             f"operator '{operator.name}': its window does not fit what is left of the buffers of "
             f"configuration '{emitter.config.name}': raise activation_buffer_kib or "
             "weight_buffer_kib"
         )
-    _WindowLowering(emitter, kernel, tiling).run()
+    _WindowLowering(emitter, kernel, view, tiling).run()
 
 
 def _tile_bytes(emitter: Emitter) -> int:
     return emitter.config.rows * emitter.config.cols
 
 
-def _shape(emitter: Emitter, kernel: Kernel) -> WindowShape:
+def _shape(emitter: Emitter, kernel: Kernel, view: View) -> WindowShape:
     operator = kernel.operator
-    made = operator.output_image
-    image, window, _ = _read_pixels(emitter, operator)
+    image, window, made = view.image, view.window, view.made
     residual = operator.residual if isinstance(operator, Conv) else None
     return WindowShape(
         batch=image.batch,
@@ -65,25 +65,6 @@ def _shape(emitter: Emitter, kernel: Kernel) -> WindowShape:
         output_bytes=emitter.streamed_bytes(operator.output),
         residual_bytes=0 if residual is None else emitter.streamed_bytes(residual.tensor),
         input_bytes=emitter.streamed_bytes(operator.input),
-    )
-
-
-def _read_pixels(
-    emitter: Emitter, operator: WindowOperator
-) -> tuple[Image, Window, tuple[int, int]]:
-    """The image of pixels that are loaded, the window over it, and the step from one to the next.
-
-    A kernel of one tap skips pixels where it strides.
-    """
-    image, window = operator.image, operator.window
-    skips = window.taps == 1 and not any(window.padding) and window.stride != (1, 1)
-    if not skips or not emitter.streams(operator.input):
-        return image, window, (1, 1)
-    made = operator.output_image
-    return (
-        Image(image.batch, made.height, made.width, image.channels),
-        Window((1, 1)),
-        window.stride,
     )
 
 
@@ -107,19 +88,19 @@ class _WindowLowering:
     ----------
     emitter
         Takes the steps.
-    kernel, tiling
-        What it computes, and how it is cut (see :mod:`model.window_tiling`).
+    kernel, view, tiling
+        What it computes, how images are seen, and how it is cut (see :mod:`model.window_tiling`).
     """
 
-    def __init__(self, emitter: Emitter, kernel: Kernel, tiling: WindowTiling) -> None:
+    def __init__(self, emitter: Emitter, kernel: Kernel, view: View, tiling: WindowTiling) -> None:
         self._emitter = emitter
         self._kernel = kernel
         self._operator = kernel.operator
         self._tiling = tiling
         self._cols = emitter.config.cols
         self._n_tiles = ceil_div(self._operator.output.cols, self._cols)
-        self._image, self._window, step = _read_pixels(emitter, self._operator)
-        self._slabs = Slabs(emitter, self._operator.input, self._operator.image, step)
+        self._image, self._window, self._made = view.image, view.window, view.made
+        self._slabs = Slabs(emitter, self._operator.input, view.stored, view.step)
         self._chunks = {part: self._chunk(part) for part in kernel.parts}
         self._offsets = self._weight_offsets()
         group_columns = tiling.group_tiles * self._cols
@@ -151,7 +132,7 @@ class _WindowLowering:
         return ((block, group) for block in blocks for group in groups)
 
     def _blocks(self) -> Iterator[_Block]:
-        made = self._operator.output_image
+        made = self._made
         downs = even_cuts(made.height, ceil_div(made.height, self._tiling.rows))
         acrosses = even_cuts(made.width, ceil_div(made.width, self._tiling.columns))
         for batch in range(made.batch):
@@ -161,7 +142,7 @@ class _WindowLowering:
 
     def _rows_of(self, block: _Block) -> range:
         """Rows of the output tensor."""
-        made = self._operator.output_image
+        made = self._made
         first = (block.batch * made.height + block.ys.start) * made.width + block.xs.start
         return range(first, first + block.pixels)
 
@@ -296,7 +277,7 @@ class _WindowLowering:
         image, window = self._image, self._window
         ys = _needed(block.ys, window.stride[0], window.padding[0], window.reach[0])
         xs = _needed(block.xs, window.stride[1], window.padding[1], window.reach[1])
-        if len(block.xs) == self._operator.output_image.width:
+        if len(block.xs) == self._made.width:
             xs = range(image.width)
         return self._slabs.get(
             block.batch,
