@@ -89,7 +89,7 @@ def lower_concat(builder: Builder, node: Node) -> None:
         return
     views = [builder.view(node, value) for value in values]
     layout = _column_layout(builder, node, values, views, axis)
-    if layout is None:
+    if layout is None or _is_shuffled(builder, node.outputs[0]):
         fills = {view.fill for view in views if view.filled}
         if len(fills) > 1:
             views = [
@@ -105,6 +105,18 @@ def lower_concat(builder: Builder, node: Node) -> None:
     output = builder.tensor(name, layout.rows, layout.cols, tensors[0].element_type)
     builder.add(Concat(name, tensors, output))
     builder.define(node.outputs[0], output, layout)
+
+
+def _is_shuffled(builder: Builder, value: Value) -> bool:
+    """Whether its elements move in any case: where axes are split and then exchanged."""
+    reshapes = builder.consumers.of(value)
+    behind = [each for node in reshapes for each in builder.consumers.of(node.outputs[0])]
+    return (
+        bool(behind)
+        and all(node.op == "Reshape" for node in reshapes)
+        and all(node.op == "Transpose" for node in behind)
+        and not builder.consumers.is_output(value)
+    )
 
 
 def _column_layout(
