@@ -9,13 +9,13 @@ Layout, little-endian::
     24  8  bytes of DRAM the program may touch, from address 0
     32  4  CRC-32 of the header (with this field zero) and the section table
     36  4  zero
-    40  -  section table, 64 bytes each:
-           0  32  name, UTF-8, zero-padded
-           32  4  kind (SectionKind)
-           36  4  CRC-32 of the data
-           40  8  address in DRAM (kind DEBUG: zero)
-           48  8  offset in the file
-           56  8  length in bytes
+    40  -  section table, 96 bytes each:
+           0  64  name, UTF-8, zero-padded
+           64  4  kind (SectionKind)
+           68  4  CRC-32 of the data
+           72  8  address in DRAM (kind DEBUG: zero)
+           80  8  offset in the file
+           88  8  length in bytes
         -  section data, each at a multiple of 64
 """
 
@@ -37,11 +37,11 @@ from arch.errors import AssayError
 from arch.isa import INSTRUCTION_BYTES, Instruction, decode_program
 
 MAGIC = b"ASSAYIMG"
-VERSION = 2
+VERSION = 3
 PROGRAM_ALIGNMENT_BYTES = 256
 
 _HEADER = struct.Struct("<8sIIQQII")
-_ENTRY = struct.Struct("<32sIIQQQ")
+_ENTRY = struct.Struct("<64sIIQQQ")
 _SECTION_ALIGNMENT_BYTES = 64
 
 

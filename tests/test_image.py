@@ -71,7 +71,7 @@ def test_a_file_cut_off_is_an_error(length):
 def test_other_version_asks_to_compile_again():
     raw = bytearray(image().to_bytes())
     raw[8] = 9
-    with pytest.raises(AssayError, match="image version 9, expected 2: compile it again"):
+    with pytest.raises(AssayError, match="image version 9, expected 3: compile it again"):
         parse_image(bytes(raw))
 
 

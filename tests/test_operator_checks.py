@@ -168,8 +168,8 @@ def test_an_operator_knows_its_kind_and_checks_its_name(kind):
     operator = OPERATORS[kind]
     assert operator.kind == kind
     assert operator.macs == {"linear": 30, "sum_rows": 20, "attention": 448}.get(kind, 0)
-    with pytest.raises(AssayError, match=r"operator name 'a{21}' must be 1 to 20 bytes"):
-        replace(operator, name="a" * 21)
+    with pytest.raises(AssayError, match=r"operator name 'a{41}' must be 1 to 40 bytes"):
+        replace(operator, name="a" * 41)
 
 
 def test_a_linear_value_is_int16_where_it_is_narrowed_later():

@@ -17,7 +17,7 @@ DTYPES: dict[ElementType, np.dtype[np.integer]] = {
     ElementType.INT32: np.dtype(np.int32),
 }
 
-_NAME_CHARACTERS = 20
+_NAME_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
