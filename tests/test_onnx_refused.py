@@ -1,0 +1,247 @@
+"""Models that cannot be normalised: one line that names the node, and says how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx_cases import conv, gated, op
+from onnx_models import MICROSOFT, ModelBuilder
+
+from arch.errors import AssayError
+from workloads.onnx_import.normalize import normalize_model
+
+IMAGE = (1, 4, 6, 6)
+ROWS = (3, 10)
+Build = Callable[[ModelBuilder], str]
+
+
+def refusal(model: onnx.ModelProto) -> str:
+    with pytest.raises(AssayError) as raised:
+        normalize_model(model, "test")
+    message = str(raised.value)
+    assert "\n" not in message
+    assert message.isprintable()
+    return message
+
+
+def rows(*cases: Callable[[ModelBuilder, str], str]) -> Build:
+    """Operators on quantised rows, quantised behind."""
+
+    def build(b: ModelBuilder) -> str:
+        y = b.through(b.input(ROWS))
+        for case in cases:
+            y = case(b, y)
+        return b.through(y)
+
+    return build
+
+
+def image(*cases: Callable[[ModelBuilder, str], str]) -> Build:
+    def build(b: ModelBuilder) -> str:
+        y = b.through(b.input(IMAGE))
+        for case in cases:
+            y = case(b, y)
+        return b.through(y)
+
+    return build
+
+
+def unquantized_output(b: ModelBuilder) -> str:
+    return b.node("Softmax", [b.through(b.input(ROWS))])
+
+
+def unquantized_input(b: ModelBuilder) -> str:
+    return b.through(b.node("MatMul", [b.input(ROWS), b.weight((10, 4))]))
+
+
+def two_operators(b: ModelBuilder) -> str:
+    y = b.node("Softmax", [b.through(b.input(ROWS))])
+    return b.through(b.node("MatMul", [y, b.weight((10, 4))]))
+
+
+def float_weight(b: ModelBuilder) -> str:
+    return b.through(b.node("MatMul", [b.through(b.input(ROWS)), b.floats(10, 4)]))
+
+
+def computed_weight(b: ModelBuilder) -> str:
+    w = b.through(b.input((5, 4, 1, 1), name="w"))
+    return b.through(b.node("Conv", [b.through(b.input(IMAGE)), w]))
+
+
+def dynamic(b: ModelBuilder) -> str:
+    y, scale, zero_point = b.node("DynamicQuantizeLinear", [b.input(ROWS)], 3)
+    return b.node("DequantizeLinear", [y, scale, zero_point])
+
+
+def computed_scale(b: ModelBuilder) -> str:
+    scale = b.input((), name="s")
+    return b.node("DequantizeLinear", [b.quantize(b.input(ROWS), 0.05), scale])
+
+
+def sums_read_on(b: ModelBuilder) -> str:
+    x = b.quantize(b.input(ROWS), 0.05)
+    y = b.node("MatMulInteger", [x, b.constant(np.ones((10, 4), np.uint8))])
+    return b.through(b.node("Mul", [b.node("Cast", [y], to=1), b.constant(np.float32(0.1))]))
+
+
+def loop(b: ModelBuilder) -> str:
+    graph = helper.make_graph(
+        [], "body", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    )
+    return b.node("If", [b.input((), TensorProto.BOOL)], then_branch=graph, else_branch=graph)
+
+
+def of_domain(b: ModelBuilder) -> str:
+    return b.node("Mystery", [b.input(ROWS)], domain="com.example")
+
+
+def twice(b: ModelBuilder) -> str:
+    x = b.input(ROWS)
+    return b.through(b.node("Add", [b.through(x, 0.05), b.through(x, 0.06)]))
+
+
+def by_channel(b: ModelBuilder) -> str:
+    x = b.quantize(b.input(ROWS), np.full(10, 0.05), np.zeros(10), axis=1)
+    return b.dequantize(x, np.full(10, 0.05), np.zeros(10), axis=1)
+
+
+def along_k(b: ModelBuilder) -> str:
+    return b.through(b.node("MatMul", [b.through(b.input(ROWS)), b.weight((10, 4), axis=0)]))
+
+
+def constant_output(b: ModelBuilder) -> str:
+    b.input(ROWS)
+    return b.node("Identity", [b.weight((2, 2))])
+
+
+def half_precision(b: ModelBuilder) -> str:
+    return b.through(b.input(ROWS, TensorProto.FLOAT16))
+
+
+REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
+    "float output": (unquantized_output, ("(Softmax)", "never quantised", "QuantizeLinear")),
+    "float input": (unquantized_input, ("(MatMul)", "input 'x' in floating point")),
+    "float between": (two_operators, ("(MatMul)", "(Softmax) makes in floating point")),
+    "float weight": (float_weight, ("(MatMul)", "constant 'c", "is not quantised")),
+    "computed weight": (computed_weight, ("(Conv)", "only constant weights")),
+    "dynamic quantisation": (dynamic, ("(DynamicQuantizeLinear)", "quantize_static")),
+    "computed scale": (computed_scale, ("(DequantizeLinear)", "must be constant")),
+    "sums read on": (sums_read_on, ("int32 sums", "QLinearMatMul")),
+    "control flow": (loop, ("(If)", "graphs within a graph")),
+    "domain": (of_domain, ("(Mystery)", "does not import its domain 'com.example'")),
+    "input quantised twice": (twice, ("input 'x' is quantised twice",)),
+    "activation by channel": (by_channel, ("(QuantizeLinear)", "scale [10]", "whole tensor")),
+    "weight along k": (along_k, ("(MatMul)", "along axis 0")),
+    "constant output": (constant_output, ("depends on no input",)),
+    "half precision": (half_precision, ("input 'x' is float16",)),
+    "operator": (rows(op("Hardmax")), ("(Hardmax)", "not supported")),
+    "unheard operator": (rows(op("Foo")), ("(Foo)", "not supported")),
+    "operator of microsoft": (
+        rows(op("SkipLayerNormalization", domain=MICROSOFT)),
+        ("(SkipLayerNormalization)", "quantise before"),
+    ),
+    "batch normalisation": (
+        image(conv((5, 4, 1, 1)), op("BatchNormalization", *[np.ones(5, np.float32)] * 4)),
+        ("(BatchNormalization)", "fold it", "quant_pre_process"),
+    ),
+    "linear resize": (
+        image(op("Resize", None, np.array([1, 1, 2, 2], np.float32), mode="linear")),
+        ("(Resize)", "mode 'linear'", "use nearest"),
+    ),
+    "unknown attribute": (rows(op("Relu", alpha=1.0)), ("(Relu)", "attribute 'alpha'")),
+    "wrong attribute": (rows(op("Softmax", axis=1.0)), ("(Softmax)", "'axis' is not an integer")),
+    "missing attribute": (rows(op("Concat")), ("(Concat)", "lacks its attribute 'axis'")),
+    "axis": (rows(op("Softmax", axis=2)), ("(Softmax)", "axis = 2 must be -2 to 1")),
+    "reshape": (rows(op("Reshape", np.array([4, -1]))), ("(Reshape)", "[3, 10] does not fit")),
+    "permutation": (rows(op("Transpose", perm=[0, 0])), ("(Transpose)", "perm [0, 0]")),
+    "broadcast": (rows(op("Add", np.ones(7, np.float32))), ("(Add)", "do not broadcast")),
+    "window": (
+        image(op("MaxPool", kernel_shape=[9, 1])),
+        ("(MaxPool)", "window of 9 is larger"),
+    ),
+    "indices of maxima": (
+        image(lambda b, x: b.node("MaxPool", [x], 2, kernel_shape=[2, 2])[0]),
+        ("(MaxPool)", "output Indices"),
+    ),
+    "groups": (image(conv((5, 4, 1, 1), group=2)), ("(Conv)", "group 2")),
+    "empty": (rows(op("Slice", np.array([3]), np.array([9]))), ("(Slice)", "is empty")),
+    "huge": (
+        rows(op("Pad", np.array([0, 0, 65536, 65536]))),
+        ("(Pad)", "more than 268435456 elements"),
+    ),
+    "huge constant": (
+        rows(
+            lambda b, x: b.node(
+                "Add", [x, b.node("Expand", [b.floats(1), b.constant(np.array([2**20, 2**9]))])]
+            )
+        ),
+        ("(Expand)", "too large"),
+    ),
+    "many constants": (
+        rows(lambda b, x: b.node("Add", [x, many_constants(b)])),
+        ("(Add)", "take too much memory"),
+    ),
+    "gate without a name": (rows(gated(op("Tanh"))), ("(Mul)", "(Tanh) makes in floating point")),
+    "division": (
+        rows(lambda b, x: b.node("Div", [x, b.through(b.node("Exp", [x]))])),
+        ("(Div)", "only division by constants"),
+    ),
+}
+
+
+def many_constants(b: ModelBuilder) -> str:
+    shape = b.constant(np.array([2**10, 2**14]))
+    y = b.node("Expand", [b.floats(1), shape])
+    for _ in range(3):
+        y = b.node("Add", [y, b.node("Expand", [b.floats(1), shape])])
+    return y
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_supported_is_said_with_the_way_to_mend_it(name):
+    build, said = REFUSED[name]
+    b = ModelBuilder()
+    message = refusal(b.model(build(b)))
+    assert ": " in message
+    for part in said:
+        assert part in message, message
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (("N", 10), "dynamic dimension 'N': fix it, for example with python -m onnxruntime.tools."),
+        (("batch size", 10), "--dim_param batch size --dim_value 1 in.onnx out.onnx"),
+        ((None, 10), "dynamic dimension, number 0"),
+        ((0, 10), "extent 0"),
+        ((-3, 10), "extent -3"),
+        ((1,) * 9, "9 dimensions"),
+        ((2**40, 2**40), "more than 268435456 elements"),
+        (None, "has no shape"),
+    ],
+)
+def test_dynamic_or_impossible_inputs(shape, said):
+    b = ModelBuilder()
+    message = refusal(b.model(b.through(b.input(shape))))
+    assert message.startswith("input 'x'")
+    assert said in message
+
+
+def test_padding_that_is_no_code_is_refused_without_quantisation_behind():
+    b = ModelBuilder()
+    y = op("Pad", np.array([0, 0, 0, 1]), np.float32(0.02))(b, b.through(b.input(ROWS)))
+    message = refusal(b.model(b.through(b.node("Tanh", [y]))))
+    assert "(Pad): it pads with 0.02, which is no code" in message
+
+
+def test_names_are_made_fit_for_one_line():
+    b = ModelBuilder()
+    model = b.model(b.through(b.node("Foo", [b.through(b.input(ROWS))])))
+    model.graph.node[2].name = "line\nbreak" + 200 * "x"
+    message = refusal(model)
+    assert "'line?break" in message
+    assert len(message) < 300
