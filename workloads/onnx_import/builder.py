@@ -17,7 +17,7 @@ from workloads.onnx_import.additions import Sum
 from workloads.onnx_import.codes import all_codes
 from workloads.onnx_import.consumers import Consumers
 from workloads.onnx_import.layouts import FILL, Indices, Layout, Source, View
-from workloads.onnx_import.messages import fail, quoted
+from workloads.onnx_import.messages import extents, fail, quoted
 from workloads.onnx_import.naming import Names, OperatorNames, readable
 from workloads.onnx_import.normal import Node, Normalized, Value
 from workloads.onnx_import.tables import clamp_range, table_of
@@ -25,7 +25,9 @@ from workloads.operators import Map, Move, Operator
 from workloads.quantize import Quantization
 from workloads.tensor import DTYPES, Tensor
 
-RANK_LIMIT = 6
+_RANK_LIMIT = 6
+_ELEMENT_LIMIT = 1 << 26
+"""Of a tensor; each takes eight bytes of this process."""
 
 
 class Builder:
@@ -57,6 +59,10 @@ class Builder:
         self._input_values: dict[Source, Value] = {}
         self._operator_names = OperatorNames()
         self._tensor_names = Names()
+        for node in model.nodes:
+            for value in (*node.inputs, *node.outputs):
+                if value is not None:
+                    _check_extents(node, value)
         for name, value in model.inputs.items():
             self._input(name, value)
         self.output_names = {
@@ -73,10 +79,6 @@ class Builder:
 
     def view(self, node: Node, value: Value) -> View:
         """Where a value is that a node reads."""
-        if len(value.shape) > RANK_LIMIT:
-            fail(
-                node, f"{quoted(value.name)} has {len(value.shape)} axes: use {RANK_LIMIT} at most"
-            )
         if value.name not in self._views:
             if value.constant is None:
                 fail(node, f"nothing before it makes {quoted(value.name)}: sort the nodes")
@@ -230,6 +232,18 @@ class Builder:
             return tensor
         codes = np.clip(all_codes(target.element_type), *clamp)
         return self.map(node, tensor, table_of(codes, target, target), "clamp")
+
+
+def _check_extents(node: Node, value: Value) -> None:
+    """Require few axes, and elements that there is room for."""
+    if len(value.shape) > _RANK_LIMIT:
+        fail(node, f"{quoted(value.name)} has {len(value.shape)} axes: use {_RANK_LIMIT} at most")
+    if not 0 < math.prod(value.shape) <= _ELEMENT_LIMIT:
+        fail(
+            node,
+            f"{quoted(value.name)} is {extents(value.shape)}: give it 1 to {_ELEMENT_LIMIT} "
+            "elements",
+        )
 
 
 def _used(tensors: list[Tensor], index: Indices) -> tuple[list[Tensor], Indices]:

@@ -12,7 +12,7 @@ from arch.isa import Addition
 from workloads.epilogue import Accumulated, Range, Residual, UnaryTable
 from workloads.onnx_import.additions import Sum
 from workloads.onnx_import.tables import clamp_of, composed
-from workloads.operators import AveragePool, Conv, Linear, Map, MatMul, Operator
+from workloads.operators import AveragePool, Conv, Gather, Linear, Map, MatMul, Operator
 from workloads.tensor import Tensor
 
 _SUMS = (Linear, Conv, MatMul)
@@ -125,6 +125,9 @@ def _with_table(maker: Operator, operator: Map) -> Operator | None:
             return clamped
     if isinstance(maker, Map) and maker.residual is None and maker.table is not None:
         return replace(maker, table=composed(maker.table, table), output=operator.output)
+    if isinstance(maker, Gather):
+        entries = table.values[maker.table.astype(np.int64) & 255]
+        return replace(maker, table=entries, output=operator.output)
     if isinstance(maker, _SUMS) and _yields_codes(maker) and maker.residual is None:
         whole = table if maker.table is None else composed(maker.table, table)
         return replace(maker, table=whole, output=operator.output)

@@ -6,8 +6,8 @@ import re
 
 _LIMIT = 20
 """Bytes of a name in a program image."""
-_LAYER_LIMIT = 13
-"""Bytes of a layer, so that ``.table12`` fits behind it."""
+_LAYER_LIMIT = 14
+"""Bytes of a layer, so that ``.table`` fits behind it."""
 _MODULES = ("Conv", "Gemm", "MatMul", "LayerNormalization")
 """Operators that are what a module does: its name is enough."""
 _NOISE = re.compile(r"(quant|quantized|QuantizeLinear|DequantizeLinear|fused|nchwc|token)")
@@ -58,7 +58,10 @@ def readable(name: str) -> str:
 
 
 def _layer(node: str, op: str) -> str:
-    """Of ``/layer1/layer1.0/conv1/Conv``: ``layer1_0_conv1``, its last parts where too long."""
+    """Of ``/layer1/layer1.0/conv1/Conv``: ``layer1_0_conv1``.
+
+    Where that is too long, the last words and those numbers in front of them that fit.
+    """
     parts: list[str] = []
     for part in re.split(r"[^A-Za-z0-9]+", node):
         if part and not _NOISE.fullmatch(part) and part not in parts[-1:]:
@@ -67,7 +70,10 @@ def _layer(node: str, op: str) -> str:
         parts.pop()
     if not parts:
         return op.lower()[:_LAYER_LIMIT]
-    layer = parts.pop()
-    while parts and len(parts[-1]) + 1 + len(layer) <= _LAYER_LIMIT:
-        layer = f"{parts.pop()}_{layer}"
+    layer, whole = parts.pop()[:_LAYER_LIMIT], True
+    for part in reversed(parts):
+        fits = len(part) + 1 + len(layer) <= _LAYER_LIMIT
+        if fits and (whole or part.isdigit()):
+            layer = f"{part}_{layer}"
+        whole = whole and fits
     return layer
