@@ -97,6 +97,8 @@ class OperatorInfo(_Model):
     write_bytes
         Bytes that its own STOREs bring to DRAM, each counted once. What stays on chip is not among
         them.
+    matrix_rows
+        Rows that its MATRIX instructions issue (rows of all their tiles), which take a cycle each.
     vector_rows
         Rows that its VECTOR instructions issue (n tiles times rows), which take a cycle each or
         more.
@@ -107,6 +109,7 @@ class OperatorInfo(_Model):
     macs: int
     read_bytes: int
     write_bytes: int
+    matrix_rows: int = 0
     vector_rows: int = 0
     outputs: tuple[str, ...]
 

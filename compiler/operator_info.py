@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arch.image import OperatorInfo
-from arch.isa import Load, Store, Vector
+from arch.isa import Load, Matrix, Store, Vector
 from compiler.step import Step
 from workloads.operators import Operator
 
@@ -24,9 +24,15 @@ def operator_info(operator: Operator, steps: Sequence[Step]) -> OperatorInfo:
         macs=operator.macs,
         read_bytes=gathered + _distinct_bytes([i for i in loads if not i.gather]),
         write_bytes=_distinct_bytes([i for i in instructions if isinstance(i, Store)]),
+        matrix_rows=sum(_matrix_rows(i) for i in instructions if isinstance(i, Matrix)),
         vector_rows=sum(i.n_tiles * i.rows for i in instructions if isinstance(i, Vector)),
         outputs=tuple(tensor.name for tensor in operator.outputs),
     )
+
+
+def _matrix_rows(matrix: Matrix) -> int:
+    tiles = matrix.n_tiles * matrix.ky_count * matrix.kx_count * matrix.k_tiles
+    return tiles * matrix.output_rows * matrix.output_columns
 
 
 def _distinct_bytes(transfers: Sequence[Load] | Sequence[Store]) -> int:

@@ -22,8 +22,9 @@ cycles, macs       of the run
 utilization        macs / (cycles x rows x cols)
 counters           every counter but the ledger, by name
 ledger             cycles by engine and state
-predicted          roofline {cycles, bound}; timeline {cycles, counters, ledger}. A bound is
-                   "compute", "dram" or "vector": the resource that the most cycles are needed of
+predicted          roofline {cycles, bound}; timeline {cycles, counters, ledger}. A bound is the
+                   resource that the most cycles are needed of: "compute" (full tiles), "array"
+                   (rows of the tiles that there are), "dram" or "vector"
 operators          name, kind, span_cycles (first issue to last retirement), exclusive_cycles (they
                    partition the run by last retirement), predicted_span_cycles and
                    predicted_exclusive_cycles of the timeline, macs, utilization over the span, and

@@ -7,7 +7,7 @@ import pytest
 
 from arch.config import load_config
 from arch.errors import AssayError
-from arch.isa import Buffer, Destination, ElementType, FillTable, Load, Store, Table, Vector
+from arch.isa import Buffer, Destination, ElementType, FillTable, Load, Matrix, Store, Table, Vector
 from compiler.emitter import Emitter, even_cuts
 from compiler.layout import Layout
 from compiler.operator_info import operator_info
@@ -143,17 +143,21 @@ def test_even_cuts_differ_by_one_at_most():
 
 
 def test_work_of_an_operator_counts_each_byte_once():
-    """Bytes of overlapping and repeated loads; gathered rows, wherever they are; rows of VECTOR."""
+    """Bytes of overlapping and repeated loads; gathered rows, wherever they are; rows issued."""
     dma = {"buffer": Buffer.ACTIVATION, "buffer_address": 0}
     _, graph = emitter_of_sums(16, 32)
+    rows = {"y_limit": 1, "x_limit": 1, "row_stride": 0, "output_rows": 5, "output_columns": 2}
+    tiles = {"n_tiles": 2, "ky_count": 3, "kx_count": 7, "k_tiles": 4, "last_k": 1, "last_n": 1}
     instructions = [
         *2 * [Load(dram_address=100, run_bytes=10, runs=3, run_dram_stride=20, **dma)],
         Load(dram_address=105, run_bytes=10, **dma),
         Load(dram_address=0, run_bytes=7, runs=4, run_dram_stride=64, gather=1, **dma),
         *2 * [Store(dram_address=50, run_bytes=20, **dma)],
         *2 * [Vector(rows=5, n_tiles=3, last_n=1)],
+        *2 * [Matrix(activation_address=0, weight_address=0, **rows, **tiles)],
     ]
     info = operator_info(graph.operators[0], [Step(i, (), (), 0) for i in instructions])
     assert info.read_bytes == 35 + 28
     assert info.write_bytes == 20
     assert info.vector_rows == 30
+    assert info.matrix_rows == 2 * (2 * 3 * 7 * 4) * 10

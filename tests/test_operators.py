@@ -187,3 +187,4 @@ def test_what_an_operator_must_do_its_own_instructions_do(image: Image) -> None:
         assert operator.read_bytes <= loaded
         assert operator.write_bytes <= stored
         assert operator.vector_rows <= rows
+        assert operator.macs <= BASE.rows * BASE.cols * operator.matrix_rows

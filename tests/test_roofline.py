@@ -16,7 +16,12 @@ BASE = load_config("base")
 
 
 def operator(
-    name: str, macs: int, read_bytes: int, write_bytes: int, vector_rows: int = 0
+    name: str,
+    macs: int,
+    read_bytes: int,
+    write_bytes: int,
+    vector_rows: int = 0,
+    matrix_rows: int = 0,
 ) -> OperatorInfo:
     return OperatorInfo(
         name=name,
@@ -25,6 +30,7 @@ def operator(
         read_bytes=read_bytes,
         write_bytes=write_bytes,
         vector_rows=vector_rows,
+        matrix_rows=matrix_rows,
         outputs=(),
     )
 
@@ -59,9 +65,31 @@ def test_rows_of_the_vector_unit_bind_where_nothing_else_does() -> None:
     assert roofline([operator("a", 0, 176, 0, vector_rows=11)], BASE).bound == "dram"
 
 
+@pytest.mark.parametrize(
+    ("macs", "rows", "bytes_", "vector_rows", "bound"),
+    [
+        (256 * 9, 11, 0, 0, "array"),
+        (256 * 11, 11, 0, 0, "compute"),
+        (256 * 9, 11, 160, 0, "array"),
+        (256 * 9, 11, 176, 0, "array"),
+        (256 * 9, 10, 176, 0, "dram"),
+        (256 * 9, 11, 0, 11, "array"),
+        (256 * 9, 10, 0, 11, "vector"),
+    ],
+)
+def test_rows_of_partial_tiles_bind_on_the_array(
+    macs: int, rows: int, bytes_: int, vector_rows: int, bound: str
+) -> None:
+    """T-MX-03: a row issued takes a cycle, however few of its MACs count."""
+    work = operator("a", macs, bytes_, 0, vector_rows, rows)
+    assert limit([work], BASE) == Limit(11, bound)
+
+
 def test_rows_of_operators_add_up() -> None:
     operators = [operator("a", 256 * 9, 0, 0, vector_rows=5), operator("b", 0, 0, 0, vector_rows=5)]
     assert limit(operators, BASE) == Limit(10, "vector")
+    operators = [operator(name, 256 * 4, 0, 0, 0, matrix_rows=5) for name in "ab"]
+    assert limit(operators, BASE) == Limit(10, "array")
 
 
 def test_program_bound_adds_work_not_bounds() -> None:
@@ -89,5 +117,7 @@ def test_timeline_is_never_below_the_bound_of_its_own_work(seed: int) -> None:
     config = random_config(rng)
     prediction = predict_program(random_program(rng, config, 20), config)
     did = prediction.counters
-    work = operator("all", did["macs"], did["load_bytes"], did["store_bytes"], did["vector_rows"])
+    traffic = did["load_bytes"], did["store_bytes"]
+    work = operator("all", did["macs"], *traffic, did["vector_rows"], did["matrix_rows"])
+    assert work.macs <= config.rows * config.cols * work.matrix_rows
     assert roofline([work], config).cycles <= prediction.cycles
