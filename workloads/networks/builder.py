@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -28,6 +28,12 @@ from workloads.quantize import Quantization, asymmetric
 Rectifier = Literal["relu", "relu6"]
 Padding = Literal["same"] | int
 _SIX = 6.0
+_SCALE_BITS = 12
+"""Significant bits of an activation's scale.
+
+Up to 16 codes times the scale then add up in float32 without an error, so a mean that lies between
+two codes is a tie in ONNX Runtime too, which averages in float32.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,10 +309,17 @@ class NetworkBuilder:
         parameters: str | None = None,
     ) -> Activation:
         if codes is None:
-            codes = asymmetric(values.astype(np.float32), ElementType.UINT8)
+            codes = _short(asymmetric(values.astype(np.float32), ElementType.UINT8))
         name = self._graph.quantize(tensor, codes, parameters)
         return Activation(tensor, name, values, codes, parameters or tensor)
 
 
 def _pair(extent: int | Pair) -> Pair:
     return (extent, extent) if isinstance(extent, int) else extent
+
+
+def _short(codes: Quantization) -> Quantization:
+    """The same codes of a scale of few bits, not less than it was."""
+    fraction, exponent = np.frexp(codes.scale)
+    steps = np.ceil(np.ldexp(fraction, _SCALE_BITS))
+    return replace(codes, scale=np.float32(np.ldexp(steps, exponent - _SCALE_BITS)))

@@ -135,5 +135,5 @@ class QdqGraph:
         return model
 
 
-UNIT = Quantization(ElementType.UINT8, np.float32(1 / 255))
-"""Of probabilities."""
+UNIT = Quantization(ElementType.UINT8, np.float32(1 / 256))
+"""Of probabilities; of ``1 / 255`` ONNX Runtime's QLinearSoftmax would make ``1 / 254``."""
