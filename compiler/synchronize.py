@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from arch.config import Config
@@ -13,6 +14,8 @@ from compiler.dependencies import Needs
 
 _Edge = tuple[int, int]
 """The producing and the consuming instruction of a signal."""
+_Pair = tuple[Engine, Engine]
+"""The producing and the consuming engine."""
 
 
 def synchronize(
@@ -21,42 +24,42 @@ def synchronize(
     """Give each instruction its waits and signals.
 
     A signal is given where exactly one instruction waits for it, so every wait takes one, and the
-    n-th wait pairs with the n-th signal. Should a producer be able to give more signals than a
-    semaphore holds, dependencies are widened to every second, fourth, ... instruction of it.
+    n-th wait pairs with the n-th signal. Should a producer be able to give a consumer more signals
+    than a semaphore holds, dependencies between them are widened to every second, fourth, ...
+    instruction of it.
     """
     queues: dict[Engine, list[int]] = {engine: [] for engine in Engine}
     for index, instruction in enumerate(program):
         assert instruction.engine is not None, "END is appended later"
         queues[instruction.engine].append(index)
-    stride = 1
+    strides: dict[_Pair, int] = defaultdict(lambda: 1)
     while True:
-        edges = _edges(program, needs, stride)
-        most = max(
-            (
-                _most_outstanding(pair, queues[consumer], config.queue_depth)
-                for (_, consumer), pair in edges.items()
-            ),
-            default=0,
-        )
-        if most <= SEMAPHORE_MAX:
+        edges = _edges(program, needs, strides)
+        full = [
+            (producer, consumer)
+            for (producer, consumer), pair in edges.items()
+            if _most_outstanding(pair, queues[consumer], config.queue_depth) > SEMAPHORE_MAX
+        ]
+        if not full:
             return _with_edges(program, edges)
-        stride *= 2
+        for pair in full:
+            strides[pair] *= 2
 
 
 def _edges(
-    program: Sequence[Instruction], needs: Sequence[Needs], stride: int
-) -> dict[tuple[Engine, Engine], list[_Edge]]:
+    program: Sequence[Instruction], needs: Sequence[Needs], strides: Mapping[_Pair, int]
+) -> dict[_Pair, list[_Edge]]:
     """The dependencies that no other implies, by (producer, consumer), in program order."""
     members: dict[Engine, list[int]] = {engine: [] for engine in Engine}
     known = [[0] * len(Engine) for _ in Engine]
     completion: list[list[int]] = []
-    edges: dict[tuple[Engine, Engine], list[_Edge]] = {}
+    edges: dict[_Pair, list[_Edge]] = {}
     for index, (instruction, need) in enumerate(zip(program, needs, strict=True)):
         engine = instruction.engine
         assert engine is not None
         clock = known[engine]
         wanted = {
-            producer: _widen(need[producer], members[producer], stride)
+            producer: _widen(need[producer], members[producer], strides[producer, engine])
             for producer in Engine
             if need[producer] >= clock[producer]
         }
@@ -94,7 +97,7 @@ def _most_outstanding(edges: Sequence[_Edge], consumers: Sequence[int], queue_de
 
 
 def _with_edges(
-    program: Sequence[Instruction], edges: dict[tuple[Engine, Engine], list[_Edge]]
+    program: Sequence[Instruction], edges: dict[_Pair, list[_Edge]]
 ) -> list[Instruction]:
     signals = [0] * len(program)
     waits: list[dict[str, int]] = [{} for _ in program]
