@@ -138,6 +138,28 @@ EXACT: dict[str, tuple[tuple[int, ...], Case]] = {
     "matmul vector": (SEQUENCE, matmul(8)),
     "vector matmul": ((8,), matmul(8, 6)),
     "matmul plus bias": (SEQUENCE, chain(matmul(8, 6, axis=1), with_floats("Add", 6))),
+    "matmul of a weight moved": (
+        SEQUENCE,
+        lambda b, x: b.node(
+            "MatMul", [x, b.node("Transpose", [b.weight((6, 2, 8), axis=0)], perm=[1, 2, 0])]
+        ),
+    ),
+    "matmul of a weight cut": (
+        SEQUENCE,
+        lambda b, x: b.node(
+            "MatMul",
+            [x, op("Slice", *map(np.array, ([-1], [-(2**63)], [0], [-1])))(b, b.weight((8, 6)))],
+        ),
+    ),
+    "matmul scaled": (
+        SEQUENCE,
+        chain(
+            with_computed("MatMul", op("Transpose", perm=[0, 2, 1])),
+            op("Div", np.float32(8**0.5)),
+            op("Mul", np.full((1, 1), 3, np.float32)),
+        ),
+    ),
+    "gemm with a bias, scaled": (ROWS, chain(gemm(0, transB=1), op("Mul", np.float32(0.3)))),
     "matmul computed": (SEQUENCE, with_computed("MatMul", op("Transpose", perm=[0, 2, 1]))),
     "reshape": (SEQUENCE, op("Reshape", np.array([0, -1, 4]))),
     "flatten": (IMAGE, op("Flatten", axis=2)),
@@ -146,16 +168,25 @@ EXACT: dict[str, tuple[tuple[int, ...], Case]] = {
     "squeeze all": (IMAGE, op("Squeeze")),
     "unsqueeze": (ROWS, op("Unsqueeze", np.array([-1, 0]))),
     "transpose": (SEQUENCE, op("Transpose", perm=[2, 0, 1])),
+    "transpose a square": ((4, 4), op("Transpose")),
     "transpose reversed": (SEQUENCE, op("Transpose")),
     "slice": (SEQUENCE, op("Slice", np.array([1, -3]), np.array([99, -1]), np.array([1, 2]))),
     "slice backwards": (
         SEQUENCE,
         op("Slice", np.array([99]), np.array([-(2**63)]), np.array([-1]), np.array([-3])),
     ),
+    "slice all of it backwards": (
+        SEQUENCE,
+        op("Slice", np.array([99]), np.array([-(2**63)]), np.array([1]), np.array([-1])),
+    ),
     "split equally": (SEQUENCE, split(1, None, axis=-1)),
     "split": (SEQUENCE, split(2, [1, 3, 4], axis=2)),
     "pad": (SEQUENCE, op("Pad", np.array([0, 1, 0, 0, 2, 3]))),
     "pad with a number": (ROWS, op("Pad", np.array([0, 1, 2, 0]), np.float32(0.7))),
+    "conv padded with a number": (
+        IMAGE,
+        chain(conv((5, 4, 1, 1)), op("Pad", np.array([0, 0, 1, 0, 0, 0, 0, 2]), np.float32(0.123))),
+    ),
     "pad edge": (ROWS, op("Pad", np.array([1, 1, 2, 3]), mode="edge")),
     "pad reflect": (ROWS, op("Pad", np.array([1, 1, 2, 3]), mode="reflect")),
     "gather": (SEQUENCE, op("Gather", np.array([[0, -1], [3, 1]]), axis=1)),
@@ -165,6 +196,10 @@ EXACT: dict[str, tuple[tuple[int, ...], Case]] = {
     "max pool up, dilated": (
         IMAGE,
         op("MaxPool", kernel_shape=[3, 2], strides=[3, 2], dilations=[1, 2], ceil_mode=1),
+    ),
+    "max pool up, a window in the padding": (
+        IMAGE,
+        op("MaxPool", kernel_shape=[2, 2], strides=[2, 3], pads=[0, 0, 0, 1], ceil_mode=1),
     ),
     "max pool same": (
         IMAGE,

@@ -122,6 +122,18 @@ def half_precision(b: ModelBuilder) -> str:
     return b.through(b.input(ROWS, TensorProto.FLOAT16))
 
 
+def parted(first: str, *others: str) -> Callable[[ModelBuilder, str], str]:
+    """``f(x) * h(g(x))``."""
+
+    def case(b: ModelBuilder, x: str) -> str:
+        y = x
+        for name in others:
+            y = b.node(name, [y])
+        return b.node("Mul", [b.node(first, [x]), y])
+
+    return case
+
+
 REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
     "float output": (unquantized_output, ("(Softmax)", "never quantised", "QuantizeLinear")),
     "float input": (unquantized_input, ("(MatMul)", "input 'x' in floating point")),
@@ -184,6 +196,26 @@ REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
     "many constants": (
         rows(lambda b, x: b.node("Add", [x, many_constants(b)])),
         ("(Add)", "take too much memory"),
+    ),
+    "function behind a pool": (
+        image(conv((5, 4, 1, 1)), op("MaxPool", kernel_shape=[2, 2]), op("Neg")),
+        ("(Neg)", "(MaxPool), whose result is not quantised"),
+    ),
+    "gate of another slope": (
+        rows(gated(op("HardSigmoid", alpha=0.2))),
+        ("(Mul)", "(HardSigmoid) makes in floating point"),
+    ),
+    "gate of another function": (
+        image(conv((5, 4, 1, 1)), parted("Relu", "Tanh", "Sigmoid")),
+        ("(Mul)", "(Conv) makes in floating point"),
+    ),
+    "convolution along channels": (
+        image(conv((5, 4, 1, 1), axis=1)),
+        ("(Conv)", "along axis 1: quantise along axis 0"),
+    ),
+    "negative factor": (
+        image(conv((5, 4, 1, 1)), op("Mul", np.float32(-2))),
+        ("(Mul)", "(Conv) makes in floating point"),
     ),
     "gate without a name": (rows(gated(op("Tanh"))), ("(Mul)", "(Tanh) makes in floating point")),
     "division": (

@@ -150,10 +150,7 @@ def _with_clamp(maker: Operator, clamp: Range, output: Tensor) -> Operator | Non
 def _with_residual(
     maker: Operator, table: UnaryTable | None, residual: Residual, output: Tensor
 ) -> Operator | None:
-    if not _takes_residual(maker) or (residual.tensor.rows, residual.tensor.cols) != (
-        output.rows,
-        output.cols,
-    ):
+    if not _takes_residual(maker) or residual.tensor.rows not in (1, output.rows):
         return None
     assert isinstance(maker, _SUMS)
     if table is not None and maker.table is not None:

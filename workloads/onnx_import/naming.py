@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-_LIMIT = 20
+_LIMIT = 40
 """Bytes of a name in a program image."""
-_LAYER_LIMIT = 14
+_LAYER_LIMIT = 32
 """Bytes of a layer, so that ``.table`` fits behind it."""
 _MODULES = ("Conv", "Gemm", "MatMul", "LayerNormalization")
 """Operators that are what a module does: its name is enough."""

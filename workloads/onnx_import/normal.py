@@ -71,9 +71,9 @@ are not negative.
 
 MaxPool and everything below it in the table move codes: the quantisation of output and inputs is
 the same (also None: an integer tensor whose quantisation the model does not give), and there are
-no functions; only Requantize changes it, and may have functions. Reshape stands for Flatten,
-Squeeze and Unsqueeze too, Slice for Split. Where the model quantises behind a movement, or joins
-values of different quantisation, there are Requantize nodes.
+no functions; only Requantize changes it, without functions too. Reshape stands for Flatten, Squeeze
+and Unsqueeze too, Slice for Split. Where the model quantises behind a movement, or joins values of
+different quantisation, there are Requantize nodes.
 
 Any of the unary operators (Relu to Gelu) may be a function, with the same attributes.
 The output of MatMulInteger and ConvInteger is INT32. It has a scale (zero point 0) only where it is
@@ -102,9 +102,9 @@ class Value:
     element_type
         Of the codes. None for floating-point constants, which are float32.
     scale, zero_point
-        float32 and int64, of the whole tensor (shape ()) or along `axis` (one dimension). None where
-        there is no quantisation: plain integers (indices, sums of MatMulInteger) and floating-point
-        constants.
+        float32 and int64, of the whole tensor (shape ()) or along `axis` (one dimension). None
+        where there is no quantisation: plain integers (indices, sums of MatMulInteger) and
+        floating-point constants.
     constant
         Codes (or floating-point numbers) of what is part of the model, shaped `shape`; else None.
     """
@@ -135,9 +135,9 @@ class Node:
     name
         Of the node in the model, for messages; never empty, and of one node only.
     op
-        ONNX name of the operator in floating point (Conv, MatMul, Add, Reshape, ...), also where the
-        model has its quantised form; MatMulInteger and ConvInteger stay. ``Requantize``: only scale,
-        zero point or type change.
+        ONNX name of the operator in floating point (Conv, MatMul, Add, Reshape, ...), also where
+        the model has its quantised form; MatMulInteger and ConvInteger stay. ``Requantize``: only
+        scale, zero point or type change.
     inputs
         None where an optional one is left out. Conv, Gemm and MatMul have an int32 bias without
         quantisation as their third input, in accumulator units.
