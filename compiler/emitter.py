@@ -24,6 +24,7 @@ from compiler.runs import merge_runs
 from compiler.staging import ROLES, Staging, activation_reads
 from compiler.step import Region
 from model.tiling import Partition, ceil_div, round_up
+from workloads.epilogue import Residual
 from workloads.operators import Operator
 from workloads.tensor import Tensor
 
@@ -276,6 +277,12 @@ class Emitter(Constants):
     def streamed_bytes(self, tensor: Tensor) -> int:
         """Bytes of an element of a tensor that lives in DRAM, else 0."""
         return tensor.element_type.bytes if self.streams(tensor) else 0
+
+    def residual_bytes(self, residual: Residual | None) -> int:
+        """Of an element of a residual that is loaded block by block, else 0."""
+        if residual is None or residual.tensor.rows == 1:
+            return 0
+        return self.streamed_bytes(residual.tensor)
 
     def streams(self, tensor: Tensor) -> bool:
         """Whether it lives in DRAM."""

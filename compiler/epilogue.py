@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from arch.isa import Addition, ElementType, Raw, Table, Vector
 from compiler.emitter import Emitter, Operand
@@ -76,7 +77,7 @@ class Epilogue:
         reads = [emitter.accumulators(emitter.half), parameters.region, *self._tables]
         if operator.residual is not None:
             residual = operator.residual
-            operand = _part(emitter.source, residual.tensor, rows, group, columns)
+            operand = self._residual(residual.tensor, rows, group, columns)
             fields = fields | residual_fields(residual, operator.output.element_type, operand)
             reads.append(operand.region)
         output = _part(emitter.target, operator.output, rows, group, columns)
@@ -93,6 +94,13 @@ class Epilogue:
             reads=tuple(reads),
             writes=(output.region,),
         )
+
+    def _residual(self, tensor: Tensor, rows: range, group: range, columns: range) -> Operand:
+        """Its rows, or the one that serves all."""
+        if tensor.rows > 1 or self._operator.sum_rows == 1:
+            return _part(self._emitter.source, tensor, rows, group, columns)
+        operand = _part(self._emitter.source, tensor, range(1), group, columns)
+        return replace(operand, row_stride=0)
 
     def _batch(self, columns: range) -> range:
         """Columns of several groups, whose parameters are loaded at once."""

@@ -23,13 +23,12 @@ def lower_linear(emitter: Emitter, operator: Linear) -> None:
 
 
 def _tiling(emitter: Emitter, operator: Linear) -> Tiling:
-    residual = operator.residual
     shape = Shape(
         operator.input.rows,
         operator.input.cols,
         operator.output.cols,
         emitter.streamed_bytes(operator.output),
-        0 if residual is None else emitter.streamed_bytes(residual.tensor),
+        emitter.residual_bytes(operator.residual),
         emitter.streamed_bytes(operator.input),
     )
     return best_tilings(shape, emitter.config, emitter.space, 1)[0]

@@ -63,7 +63,7 @@ def _shape(emitter: Emitter, kernel: Kernel, view: View) -> WindowShape:
         weight_bytes=kernel.weight_bytes,
         own_channels=kernel.own_channels,
         output_bytes=emitter.streamed_bytes(operator.output),
-        residual_bytes=0 if residual is None else emitter.streamed_bytes(residual.tensor),
+        residual_bytes=emitter.residual_bytes(residual),
         input_bytes=emitter.streamed_bytes(operator.input),
     )
 

@@ -78,6 +78,8 @@ def conv(
     if "residual" in follow:
         clamp = (kinds[1].low + 9, kinds[1].high - 40)
         options["residual"] = residual(around, "r", made.pixels, outputs, kinds[1], clamp)
+    if "row" in follow:
+        options["residual"] = residual(around, "r", 1, outputs, kinds[1])
     if "clamp" in follow:
         options["clamp"] = (kinds[1].low + 40, kinds[1].high - 30)
     if raw:

@@ -91,7 +91,8 @@ def test_weights_have_zero_points(config, groups, each):
 
 @IN_EITHER_HOME
 @pytest.mark.parametrize(
-    "follow", [("table",), ("residual",), ("clamp",), ("clamp", "residual"), ("table", "residual")]
+    "follow",
+    [("table",), ("residual",), ("clamp",), ("clamp", "residual"), ("table", "residual"), ("row",)],
 )
 def test_what_follows_a_convolution(resident, follow):
     for config in (TINY, BASE):
@@ -242,4 +243,3 @@ def test_a_window_that_fits_no_buffer_is_refused():
     graph, inputs = around.graph(operator)
     with pytest.raises(AssayError, match="its window does not fit"):
         compile(graph, inputs, TINY)
-

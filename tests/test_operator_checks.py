@@ -110,7 +110,11 @@ CHECKS = [
     ("add", {"right": tensor(3, 5)}, "right is 3 x 5, must be 3 x 4"),
     ("add", {"output": tensor(3, 4)}, "zero_point of narrow = -3 must be 0 to 0"),
     ("multiply", {"left": tensor(3, 4, INT32)}, "left must be int8 or uint8 or int16, not int32"),
-    ("multiply", {"right": tensor(2, 4)}, "right is 2 x 4, must have 4 columns and a divisor of 3 rows"),
+    (
+        "multiply",
+        {"right": tensor(2, 4)},
+        "right is 2 x 4, must have 4 columns and a divisor of 3 rows",
+    ),
     ("multiply", {"right_zero_point": 1}, "right_zero_point = 1 must be 0 to 0"),
     ("multiply", {"output_zero_point": -1}, "output_zero_point = -1 must be 0 to 255"),
     ("multiply", {"scale": 0.0}, "scale 0 must be positive and normal"),

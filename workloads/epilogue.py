@@ -88,7 +88,8 @@ class Residual:
     Attributes
     ----------
     tensor
-        Of the shape of the operator's output; int16 for INT16, 8-bit for TABLE.
+        Of the shape of the operator's output, or of kind TABLE one row for all of its rows; int16
+        for INT16, 8-bit for TABLE.
     kind
         INT16: ``q + b``. TABLE: ``rint(f32(q * scale + table[b & 255]))`` (rule N-02).
     scale, table
@@ -235,7 +236,9 @@ class Accumulated:
             fail(self.name, "nothing follows raw sums: leave out what does")
 
     def _check_residual(self, residual: Residual) -> None:
-        check_shape(self.name, "residual", residual.tensor, self.output.rows, self.output.cols)
+        one_row = residual.kind is Addition.TABLE and residual.tensor.rows == 1
+        rows = 1 if one_row else self.output.rows
+        check_shape(self.name, "residual", residual.tensor, rows, self.output.cols)
         if residual.kind is Addition.TABLE:
             if self._wide:
                 fail(self.name, "a TABLE residual goes with neither interpolation nor narrow")
