@@ -273,6 +273,13 @@ def test_a_product_of_both_operands_computed_reads_both():
     assert node.inputs[2] is None
 
 
+def test_axes_ascend():
+    b = ModelBuilder()
+    y = b.node("ReduceMean", [b.through(b.input((2, 3, 4)))], axes=[-1, 0], keepdims=1)
+    (node,) = form(b, b.through(y)).nodes
+    assert node.attributes == {"axes": (0, 2), "keepdims": True}
+
+
 def test_padding_is_explicit():
     b = ModelBuilder()
     case = conv((5, 4, 3, 2), auto_pad="SAME_UPPER", strides=[2, 2])

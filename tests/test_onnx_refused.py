@@ -213,6 +213,22 @@ REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
         image(conv((5, 4, 1, 1), axis=1)),
         ("(Conv)", "along axis 1: quantise along axis 0"),
     ),
+    "windows that are not whole, counted": (
+        image(
+            op("AveragePool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1, count_include_pad=1)
+        ),
+        ("(AveragePool)", "ceil_mode with count_include_pad"),
+    ),
+    "groups of outputs": (image(conv((5, 2, 1, 1), group=2)), ("(Conv)", "group 2")),
+    "not a number": (rows(op("Mul", np.float32("nan"))), ("(Mul)", "is not finite")),
+    "many dimensions": (
+        rows(
+            lambda b, x: b.node(
+                "Add", [x, op("Unsqueeze", np.arange(64))(b, b.constant(np.float32(1)))]
+            )
+        ),
+        ("(Unsqueeze)", "64 dimensions"),
+    ),
     "negative factor": (
         image(conv((5, 4, 1, 1)), op("Mul", np.float32(-2))),
         ("(Mul)", "(Conv) makes in floating point"),
