@@ -191,8 +191,11 @@ def _k_of(chunk: Chunk, rows: int) -> slice:
     return slice(chunk.tiles.start * rows, chunk.tiles.stop * rows)
 
 
-def kernel_of(operator: WindowOperator, config: Config, tight: bool) -> Kernel:
-    """The parts of an operator; `tight` where pixels touch in the buffer."""
+def kernels_of(operator: WindowOperator, config: Config, tight: bool) -> list[Kernel]:
+    """The parts of an operator, folded too where that saves tiles.
+
+    `tight` says that pixels touch in the buffer.
+    """
     parts = tuple(_parts(operator, config))
     window, channels = operator.window, operator.image.channels
     tiles = window.kernel[1] * ceil_div(channels, config.rows)
@@ -204,7 +207,8 @@ def kernel_of(operator: WindowOperator, config: Config, tight: bool) -> Kernel:
         and parts[0].channels == range(channels)
         and ceil_div(window.kernel[1] * channels, config.rows) < tiles
     )
-    return Kernel(operator, config, parts, foldable)
+    kernels = [Kernel(operator, config, parts, False)]
+    return [Kernel(operator, config, parts, True), *kernels] if foldable else kernels
 
 
 def _parts(operator: WindowOperator, config: Config) -> Iterator[Part]:

@@ -9,14 +9,20 @@ from arch.errors import AssayError
 from arch.isa import ElementType, Matrix
 from compiler.emitter import Emitter, cut, even_cuts
 from compiler.epilogue import Epilogue
-from compiler.kernel import Chunk, Kernel, Part, WindowOperator, kernel_of
+from compiler.kernel import Chunk, Kernel, Part, WindowOperator, kernels_of
 from compiler.pool_epilogue import PoolEpilogue
 from compiler.slab import Slab, Slabs
 from compiler.step import Region
 from compiler.vector_fields import lanes
 from compiler.view import View, view_of
 from model.tiling import ceil_div
-from model.window_tiling import CHUNK_TILES, WindowShape, WindowTiling, best_window_tiling
+from model.window_tiling import (
+    CHUNK_TILES,
+    WindowEstimate,
+    WindowShape,
+    WindowTiling,
+    best_window_tiling,
+)
 from workloads.operators import Conv, MaxPool
 
 
@@ -28,16 +34,24 @@ def lower_window(emitter: Emitter, operator: WindowOperator) -> None:
     AssayError
         Not even one row of the window fits the buffers.
     """
-    tight = emitter.streams(operator.input)
-    kernel = kernel_of(operator, emitter.config, tight)
-    view = view_of(operator, emitter.streams(operator.input))
-    tiling = best_window_tiling(_shape(emitter, kernel, view), emitter.config, emitter.space)
-    if tiling is None or kernel.kernel_columns * _tile_bytes(emitter) > emitter.space.weight // 2:
+    streams = emitter.streams(operator.input)
+    view = view_of(operator, streams)
+    choices = []
+    # Pixels touch in what is loaded.
+    for kernel in kernels_of(operator, emitter.config, tight=streams):
+        if kernel.kernel_columns * _tile_bytes(emitter) <= emitter.space.weight // 2:
+            shape = _shape(emitter, kernel, view)
+            tiling = best_window_tiling(shape, emitter.config, emitter.space)
+            if tiling is not None:
+                estimate = WindowEstimate(shape, tiling, emitter.config, emitter.space)
+                choices.append((estimate.cycles, kernel, tiling))
+    if not choices:
         raise AssayError(
             f"operator '{operator.name}': its window does not fit what is left of the buffers of "
             f"configuration '{emitter.config.name}': raise activation_buffer_kib or "
             "weight_buffer_kib"
         )
+    _, kernel, tiling = min(choices, key=lambda choice: choice[0])
     _WindowLowering(emitter, kernel, view, tiling).run()
 
 
@@ -62,6 +76,7 @@ def _shape(emitter: Emitter, kernel: Kernel, view: View) -> WindowShape:
         tiles=kernel.tiles,
         weight_bytes=kernel.weight_bytes,
         own_channels=kernel.own_channels,
+        whole_channels=kernel.folded,
         output_bytes=emitter.streamed_bytes(operator.output),
         residual_bytes=emitter.residual_bytes(residual),
         input_bytes=emitter.streamed_bytes(operator.input),

@@ -47,6 +47,8 @@ class WindowShape:
         Weight tiles and their bytes for one n tile.
     own_channels
         Whether n tiles read channels of their own, ``cols`` at most, and not all.
+    whole_channels
+        Whether a slab must hold all channels.
     output_bytes, residual_bytes, input_bytes
         Of an element of what streams; 0 where it stays in a buffer, or is not there.
     """
@@ -63,6 +65,7 @@ class WindowShape:
     tiles: int
     weight_bytes: int
     own_channels: bool
+    whole_channels: bool = False
     output_bytes: int = 1
     residual_bytes: int = 0
     input_bytes: int = 1
@@ -114,7 +117,7 @@ def _candidates(shape: WindowShape, config: Config, space: Partition) -> Iterato
 
 def _slab_cuts(shape: WindowShape, config: Config) -> list[tuple[int, bool]]:
     """Parts of the channels of a slab, and whether it holds those of a group."""
-    if not shape.input_bytes:
+    if not shape.input_bytes or shape.whole_channels:
         return [(1, False)]
     if shape.own_channels:
         return [(1, False), (1, True)]
