@@ -28,8 +28,9 @@ def average_pool(
     The sum over the taps inside the image is int32 and exact (2^23 taps); the quotient is rounded
     half to even to float32, then N-01. So the only roundings are those of the scale (relative
     2^-24), of N-01, and the last one. It was measured to equal ONNX Runtime's
-    QLinearGlobalAveragePool. QLinearAveragePool adds the zero point before it rounds: 1 apart at
-    exact ties with an odd ``y_zero``, and in 4 of 10^5 others at most.
+    QLinearGlobalAveragePool. QLinearAveragePool sums float32 and adds the zero point before it
+    rounds: 1 apart at exact ties with an odd ``y_zero``, in up to a sixth of the other ties unless
+    codes times their scale are exact in float32, and in 4 of 10^5 elements that are no ties.
 
     Parameters
     ----------
