@@ -181,11 +181,8 @@ def _pooled(operator: MaxPool | AveragePool | SumRows, node: Node, x: Array, got
     x = _planes(x, height, width, channels)
     b, how = ModelBuilder(), {}
     given = [_input(b, x)]
-    if not isinstance(operator, SumRows):
-        window = operator.window
-        how = {"kernel_shape": window.kernel, "strides": window.stride, "pads": window.padding}
-    elif node.op == "AveragePool":
-        how = {"kernel_shape": (height, width)}
+    if node.op != "GlobalAveragePool":
+        how = {key: node.attributes[key] for key in ("kernel_shape", "strides", "pads")}
     if isinstance(operator, MaxPool):
         kernel = "MaxPool"
     else:
