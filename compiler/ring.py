@@ -40,6 +40,24 @@ class Ring:
         self._head += size
         return address, True
 
+    def extend(self, last: Hashable, key: Hashable, skip: int, size: int) -> int | None:
+        """The address of `key` where it begins `skip` bytes into `last` and goes on behind it.
+
+        None where `last` is not what was placed last, or there is no room behind it.
+        """
+        if last not in self._resident or next(reversed(self._resident)) != last:
+            return None
+        address = self._resident[last][0] + skip
+        end = -(-(address + size) // self._alignment_bytes) * self._alignment_bytes
+        if end > self._end:
+            return None
+        self._evict(self._head, end)
+        if last not in self._resident:
+            return None
+        self._resident[key] = (address, end)
+        self._head = max(self._head, end)
+        return address
+
     def _evict(self, low: int, high: int) -> None:
         while self._resident:
             oldest = next(iter(self._resident))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
 from arch.isa import Buffer, Load
 from compiler.emitter import Emitter
@@ -37,6 +38,16 @@ class Slab:
     regions: tuple[Region, ...]
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """What a slab holds of which image."""
+
+    batch: int
+    ys: range
+    xs: range
+    channels: range
+
+
 class Slabs:
     """Slabs of one operator's input.
 
@@ -58,6 +69,7 @@ class Slabs:
         self._tensor = tensor
         self._image = image
         self._step = step
+        self._last: _Piece | None = None
 
     def get(self, batch: int, ys: range, xs: range, channels: range) -> Slab:
         """A slab of image `batch`, loaded unless it is there."""
@@ -79,25 +91,51 @@ class Slabs:
 
     def _loaded(self, batch: int, ys: range, xs: range, channels: range) -> Slab:
         """Pixels touch in the buffer, whatever lies between them in DRAM."""
-        size = len(channels)
-        key = (self._tensor.name, batch, ys, xs, channels)
-        address, is_new = self._emitter.ring(self._tensor).place(
-            (self._emitter.index, key), len(ys) * len(xs) * size
-        )
-        row_bytes = len(xs) * size
+        piece = _Piece(batch, ys, xs, channels)
+        row_bytes = len(xs) * len(channels)
+        address = self._behind(piece, row_bytes)
+        if address is None:
+            ring = self._emitter.ring(self._tensor)
+            address, is_new = ring.place(self._key(piece), len(ys) * row_bytes)
+            if is_new:
+                self._load(piece, address)
+        self._last = piece
         region = Region("activation buffer", address, len(ys) * row_bytes)
-        if is_new:
-            self._load(batch, ys, xs, channels, address)
-        return Slab(ys, xs, channels, address, row_bytes, size, (region,))
+        return Slab(ys, xs, channels, address, row_bytes, len(channels), (region,))
 
-    def _load(self, batch: int, ys: range, xs: range, channels: range, address: int) -> None:
+    def _key(self, piece: _Piece) -> Hashable:
+        return (self._emitter.index, self._tensor.name, piece)
+
+    def _behind(self, piece: _Piece, row_bytes: int) -> int | None:
+        """The address of a piece that begins with the last rows of the one before, its halo.
+
+        Only the rows behind those are loaded.
+        """
+        last = self._last
+        if last is None or replace(last, ys=piece.ys) != piece:
+            return None
+        if not last.ys.start < piece.ys.start < last.ys.stop < piece.ys.stop:
+            return None
+        skip = (piece.ys.start - last.ys.start) * row_bytes
+        size = len(piece.ys) * row_bytes
+        ring = self._emitter.ring(self._tensor)
+        address = ring.extend(self._key(last), self._key(piece), skip, size)
+        if address is not None:
+            rest = replace(piece, ys=range(last.ys.stop, piece.ys.stop))
+            self._load(rest, address + (last.ys.stop - piece.ys.start) * row_bytes)
+        return address
+
+    def _load(self, piece: _Piece, address: int) -> None:
+        ys, xs, channels = piece.ys, piece.xs, piece.channels
         image, home = self._image, self._emitter.placement.homes[self._tensor.name]
         if image.in_rows(self._tensor):
             row_stride, pixel_stride = home.row_bytes, image.channels
         else:
             row_stride, pixel_stride = image.width * home.row_bytes, home.row_bytes
         row_bytes = (image.width - 1) * pixel_stride + image.channels
-        first_row = home.address + (batch * image.height + ys.start * self._step[0]) * row_stride
+        first_row = (
+            home.address + (piece.batch * image.height + ys.start * self._step[0]) * row_stride
+        )
         offset = first_row - home.address + channels.start
         row_stride, pixel_stride = row_stride * self._step[0], pixel_stride * self._step[1]
         offset += xs.start * pixel_stride

@@ -256,15 +256,27 @@ class WindowEstimate:
         return rows * columns * channels
 
     @cached_property
-    def _slab_loads(self) -> int:
-        """Times that all channels of one slab are loaded, over all blocks and groups."""
-        if self.shape.own_channels:
-            return self.blocks
-        if self.blocks * self._slab_bytes <= self.space.activation:
-            return self.blocks
-        if not self.tiling.n_outer and self._slab_bytes <= self.space.activation:
-            return self.blocks
-        return self.blocks * self._groups
+    def _pass_bytes(self) -> int:
+        """Loaded for all blocks once; a block's halo stays where it is part of whole rows."""
+        if self.tiling.channel_parts > 1 or self.tiling.by_group or self._cuts[1] > 1:
+            return self.blocks * self._slab_bytes
+        shape, rows = self.shape, self._slab_extent[0]
+        row_bytes = shape.width * shape.channels
+        new_rows = min(rows, self.tiling.rows * shape.stride[0])
+        image_rows = rows + (self._cuts[0] - 1) * new_rows
+        # At the end of the ring a slab is loaded whole.
+        wraps = image_rows * row_bytes // max(1, self.space.activation)
+        return shape.batch * (image_rows + wraps * (rows - new_rows)) * row_bytes
+
+    @cached_property
+    def _passes(self) -> int:
+        """Times that all blocks are loaded."""
+        stays = self._slab_bytes if not self.tiling.n_outer else self._pass_bytes
+        if not self.shape.input_bytes:
+            return 0
+        if self.shape.own_channels or stays <= self.space.activation:
+            return 1
+        return self._groups
 
     @property
     def _slab_load_cycles(self) -> float:
@@ -293,13 +305,9 @@ class WindowEstimate:
         return self.blocks * self._pixels * self.shape.n_tiles * self.config.cols
 
     @property
-    def _input_load_bytes(self) -> int:
-        return self._slab_loads * self._slab_bytes if self.shape.input_bytes else 0
-
-    @property
     def load_cycles(self) -> float:
         """Cycles of LOAD, bounded by what may be outstanding (rule T-LD-03)."""
-        slabs = self._slab_loads * self._slab_load_cycles if self.shape.input_bytes else 0.0
+        slabs = self._passes * self._pass_bytes / self._slab_bytes * self._slab_load_cycles
         return slabs + self._load_cycles_of(self._weight_bytes) + self._residual_cycles
 
     @property
@@ -326,7 +334,8 @@ class WindowEstimate:
     def dram_cycles(self) -> float:
         """Cycles in which DRAM moves data and instructions."""
         elements = self.shape.output_bytes + self.shape.residual_bytes
-        data = self._output_elements * elements + self._input_load_bytes + self._weight_bytes
+        data = self._output_elements * elements + self._weight_bytes
+        data += self._passes * self._pass_bytes
         return self._cycles_of(data + self._instructions * INSTRUCTION_BYTES)
 
     @property
@@ -334,7 +343,8 @@ class WindowEstimate:
         """MATRIX and its weights for each chunk of a turn, VECTOR and STORE; and slabs."""
         tiles = self.tiling.group_tiles * self.shape.tiles
         chunks = max(self.tiling.channel_parts, ceil_div(tiles, CHUNK_TILES))
-        return self._turns * (2 * chunks + 3) + self._slab_loads * self.tiling.channel_parts
+        slabs = self._passes * self.blocks * self.tiling.channel_parts
+        return self._turns * (2 * chunks + 3) + slabs
 
     @property
     def fetch_cycles(self) -> float:
@@ -368,7 +378,8 @@ class WindowEstimate:
         """What MATRIX waits for slabs of which the ring does not hold two."""
         if not self.shape.input_bytes or 2 * self.part_bytes <= self.space.activation:
             return 0.0
-        return (self._slab_loads - 1) * (self._slab_load_cycles + self.config.dram_latency_cycles)
+        waits = self._passes * self.blocks - 1
+        return waits * (self._slab_load_cycles + self.config.dram_latency_cycles)
 
     def _cycles_of(self, size: float) -> float:
         return size / self.config.dram_bytes_per_cycle

@@ -8,7 +8,7 @@ from operator_graphs import INT8, INT16, UINT8, Surroundings
 
 from arch.config import load_config
 from arch.errors import AssayError
-from arch.isa import Load, Matrix
+from arch.isa import Buffer, Load, Matrix
 from compiler import compile
 from flow.reference import evaluate, first_difference
 from golden.machine import run
@@ -115,6 +115,20 @@ def test_wide_images_are_cut_to_columns():
 def test_channels_that_fit_no_buffer_are_cut():
     image = checked("conv", TINY, (1, 7, 9, 300), WINDOW, 5)
     assert len({each.activation_address for each in instructions(image, Matrix)}) > 2
+
+
+def test_halos_stay_on_chip():
+    """An image that fits the ring is loaded once, one that does not with few rows twice."""
+    for height, rows_twice in ((20, 0), (80, 4)):
+        image = checked("conv", BASE, (1, height, 40, 32), WINDOW, 32)
+        loaded = sum(
+            each.run_bytes * each.runs * each.planes
+            for each in instructions(image, Load)
+            if each.buffer == Buffer.ACTIVATION
+        )
+        matrices = {each.y_origin for each in instructions(image, Matrix)}
+        assert len(matrices) > 1, "it takes several blocks"
+        assert height * 40 * 32 <= loaded <= (height + rows_twice) * 40 * 32
 
 
 @ON_EVERY_CONFIG
