@@ -120,7 +120,7 @@ def test_channels_that_fit_no_buffer_are_cut():
 def test_halos_stay_on_chip():
     """An image that fits the ring is loaded once, one that does not with few rows twice."""
     for height, rows_twice in ((20, 0), (80, 4)):
-        image = checked("conv", BASE, (1, height, 40, 32), WINDOW, 32)
+        image = checked("conv", BASE, (1, height, 40, 16), WINDOW, 32)
         loaded = sum(
             each.run_bytes * each.runs * each.planes
             for each in instructions(image, Load)
@@ -128,7 +128,7 @@ def test_halos_stay_on_chip():
         )
         matrices = {each.y_origin for each in instructions(image, Matrix)}
         assert len(matrices) > 1, "it takes several blocks"
-        assert height * 40 * 32 <= loaded <= (height + rows_twice) * 40 * 32
+        assert height * 40 * 16 <= loaded <= (height + rows_twice) * 40 * 16
 
 
 @ON_EVERY_CONFIG
