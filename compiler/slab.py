@@ -107,21 +107,21 @@ class Slabs:
         return (self._emitter.index, self._tensor.name, piece)
 
     def _behind(self, piece: _Piece, row_bytes: int) -> int | None:
-        """The address of a piece that begins with the last rows of the one before, its halo.
+        """The address of a piece that begins with rows of the one before, its halo.
 
         Only the rows behind those are loaded.
         """
         last = self._last
-        if last is None or replace(last, ys=piece.ys) != piece:
+        if last is None or last == piece or replace(last, ys=piece.ys) != piece:
             return None
-        if not last.ys.start < piece.ys.start < last.ys.stop < piece.ys.stop:
+        if not last.ys.start <= piece.ys.start < last.ys.stop <= piece.ys.stop:
             return None
         skip = (piece.ys.start - last.ys.start) * row_bytes
         size = len(piece.ys) * row_bytes
         ring = self._emitter.ring(self._tensor)
         address = ring.extend(self._key(last), self._key(piece), skip, size)
-        if address is not None:
-            rest = replace(piece, ys=range(last.ys.stop, piece.ys.stop))
+        rest = replace(piece, ys=range(last.ys.stop, piece.ys.stop))
+        if address is not None and len(rest.ys):
             self._load(rest, address + (last.ys.stop - piece.ys.start) * row_bytes)
         return address
 
