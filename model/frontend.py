@@ -47,14 +47,10 @@ class Frontend:
         """Hand over the next request on AR: a few whole instructions (T-FE-01)."""
         count = min(FETCH_BURST_INSTRUCTIONS, len(self._program) - self._requested)
         beats = count * INSTRUCTION_BYTES // self._axi_bytes
-        self._dram.accept(self.address_cycle, beats, self._begin_burst)
+        self._dram.read(self.address_cycle, beats, self._receive)
         self._addresses.append(self.address_cycle)
         self._requested += count
         self._schedule()
-
-    def _begin_burst(self, served: int) -> bool:
-        self._dram.read(served, self._receive)
-        return True
 
     def _receive(self, ready: int, start: int) -> int:
         """Note when the instructions of the next burst arrive; the last of them is returned."""

@@ -10,6 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from itertools import accumulate
 
+import numpy as np
+import numpy.typing as npt
+
 from arch.errors import AssayError
 from arch.isa import Engine, Instruction
 from arch.timing import SEMAPHORE_MAX
@@ -19,6 +22,13 @@ NEVER = 1 << 62
 
 Waits = tuple[int, ...]
 """For each producer, the first cycle in which its semaphore holds the wanted count."""
+
+
+def count_union(some: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> int:
+    """How many cycles are in one or both of two lists, each in order and without repetition."""
+    at = np.searchsorted(others, some)
+    both = np.append(others, -1)[at] == some
+    return len(some) + len(others) - int(np.count_nonzero(both))
 
 
 class Semaphores:

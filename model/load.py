@@ -14,7 +14,7 @@ from model.beat_masks import WriteMasks
 from model.dma import cut, slot_free_from
 from model.dram import Dram
 from model.indices import IndexBuffer
-from model.kernel import NEVER, Semaphores, Sequencer
+from model.kernel import NEVER, Semaphores, Sequencer, count_union
 from model.load_writes import LoadBurst, LoadWrites
 from model.sub_banks import SubBanks
 from model.vector import VectorEngine
@@ -53,6 +53,9 @@ class LoadEngine(Sequencer):
             buffer: SubBanks(config, buffer) for buffer in BUFFERS.values() if buffer in contended
         }
         self._writes = LoadWrites(config, vector)
+        self._max_outstanding_reads = config.max_outstanding_reads
+        self._read_window_beats = config.read_window_beats
+        self._stale = False
         self._generator_free: int | None = 0
         self._bursts: Iterator[LoadBurst] = iter(())
         self._burst: LoadBurst | None = None
@@ -85,7 +88,7 @@ class LoadEngine(Sequencer):
         self._run_gap = GATHER_CYCLES if instruction.gather else 0
         self._bursts = self._cut(instruction)
         self._burst, self._burst_from = next(self._bursts), cycle + 1 + self._run_gap
-        self._schedule()
+        self._stale = True
         if instruction.buffer == Buffer.INDEX:
             self._indices.fill(instruction)
 
@@ -105,46 +108,58 @@ class LoadEngine(Sequencer):
                 yield LoadBurst(buffer, first, beats, 0, None, False, masks)
             first += beats
 
+    def proceed(self, until: int) -> bool:
+        """Present bursts before, and decide beats up to, the cycle ``until``.
+
+        VECTOR's reads up to that cycle are known, and so is what it writes
+        ``VECTOR_PIPELINE_CYCLES`` later (T-VX-04), but for what follows from the beats themselves.
+        Returns whether anything follows outside LOAD; if so, it stops there.
+        """
+        while True:
+            self.refresh()
+            address, undecided = self.address_cycle, self.undecided_cycle
+            if undecided <= min(address, until) and undecided != NEVER:
+                follows = self._decide_beats(min(address, until, undecided))
+            elif address < until:
+                follows = self.request()
+            else:
+                return False
+            if follows:
+                return True
+
     def request(self) -> bool:
-        """Hand over the burst on AR; whether that was the last of its instruction."""
+        """Hand over the burst on AR; whether anything follows outside LOAD.
+
+        Within an instruction nothing depends on the handshake of a burst.
+        """
         assert self._burst is not None, "only what is presented is handed over"
         cycle, burst = self.address_cycle, self._burst
         self._beats += burst.beats
-        self._dram.accept(cycle, burst.beats, self._begin_burst)
         self._requested.append(burst)
         self._addresses.append(cycle)
         self._burst = next(self._bursts, None)
         self._burst_from = cycle + 1 + (0 if burst.ended_run is None else self._run_gap)
         self.address_cycle = NEVER
-        self._schedule()
+        retired = len(self.ends)
+        self._stale = True
+        self._dram.read(cycle, burst.beats, self._receive)
         if burst.ends:
             self._generator_free = cycle + 1
-        return burst.ends
-
-    def _begin_burst(self, served: int) -> bool:
-        """Bring a burst; whether its instruction retires."""
-        retired = len(self.ends)
-        self._dram.read(served, self._receive)
-        return len(self.ends) > retired
+        return burst.ends or len(self.ends) > retired
 
     def _receive(self, ready: int, start: int) -> int | None:
         """Follow the beats of the oldest burst not yet on R; when its last one is taken."""
+        self._stale = True
         if self._writes.add(self._requested.popleft(), ready, start):
             return self._decide(NEVER)
-        self._schedule()
         return None
 
-    def decide(self, until: int) -> bool:
-        """Decide beats up to the cycle ``until``; whether anything follows outside LOAD.
-
-        VECTOR's reads up to that cycle are known, and so is what it writes
-        ``VECTOR_PIPELINE_CYCLES`` later (T-VX-04), but for what follows from the beats themselves.
-        """
+    def _decide_beats(self, until: int) -> bool:
+        """Decide beats of the oldest burst; whether anything follows outside LOAD."""
         retired = len(self.ends)
-        last = self._decide(min(until, self.undecided_cycle) + VECTOR_PIPELINE_CYCLES)
-        if last is not None:
-            self._dram.read_on(last)
-        return last is not None or len(self.ends) > retired
+        last = self._decide(until + VECTOR_PIPELINE_CYCLES)
+        known = last is not None and self._dram.read_on(last)
+        return known or len(self.ends) > retired
 
     def _decide(self, horizon: int) -> int | None:
         """Decide writes of the oldest burst; when its last beat is taken, if that became known."""
@@ -153,22 +168,24 @@ class LoadEngine(Sequencer):
             self._lasts.append(taken)
         if retired is not None:
             self.retire(retired)
-        self._schedule()
+        self._stale = True
         return taken
 
-    def _schedule(self) -> None:
-        """Find when the next burst is on AR, and what that or others wait for."""
+    def refresh(self) -> None:
+        """Bring ``address_cycle`` and ``undecided_cycle`` up to what is known."""
+        if not self._stale:
+            return
+        self._stale = False
         if self.address_cycle == NEVER:
             self.address_cycle = self._next_address()
-        wanted = self._beats - self._config.read_window_beats
-        if self._burst is None or self.address_cycle != NEVER:
-            wanted = -1
+        waits = self._burst is not None and self.address_cycle == NEVER
+        wanted = self._beats - self._read_window_beats if waits else -1
         self.undecided_cycle = self._writes.known_from(wanted)
 
     def _next_address(self) -> int:
         """First cycle in which the limits let the next burst on AR, if known (T-LD-03)."""
-        oldest = len(self._addresses) - self._config.max_outstanding_reads
-        beat = self._beats - self._config.read_window_beats
+        oldest = len(self._addresses) - self._max_outstanding_reads
+        beat = self._beats - self._read_window_beats
         if self._burst is None or oldest >= len(self._lasts) or beat >= self._writes.beats:
             return NEVER
         cycle = self._burst_from
@@ -189,7 +206,7 @@ class LoadEngine(Sequencer):
 
     def working_cycles(self) -> int:
         """Address handshakes and buffer writes, less the cycles that have both."""
-        return len(np.union1d(self._addresses, self._writes.written_cycles()))
+        return count_union(np.array(self._addresses, np.int64), self._writes.written_cycles())
 
     def port_cycles(self) -> int:
         """Denied writes, but for those in the cycle of an address handshake."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_right
 from collections import deque
 from typing import NamedTuple
 
@@ -11,10 +13,8 @@ from arch.config import Config
 from arch.isa import Buffer
 from model.beat_masks import WriteMasks
 from model.kernel import NEVER
-from model.sub_banks import Integers
+from model.sub_banks import Integers, Masks
 from model.vector import VectorEngine
-
-_GROWTH_BEATS = 1 << 12
 
 
 class LoadBurst(NamedTuple):
@@ -44,22 +44,46 @@ class LoadBurst(NamedTuple):
 
 
 class _Pending:
-    """A burst on R or in the stage.
+    """A burst on R or in the stage: its beats are written, then its padding.
 
     Attributes
     ----------
-    earliest
-        Cycles before which beats and padding cannot be written, whatever comes before them; each is
-        later than the one before.
+    ready
+        Cycle from which on the memory has its first beat.
+    start
+        Cycle from which on R is free for it.
+    last, end
+        Cycles in which its last beat and its last write can be written, as far as it is for memory.
+    writes
+        Of beats and padding.
     written, taken
         How many of them are, and how many beats are taken, as far as decided.
     """
 
-    def __init__(self, burst: LoadBurst, earliest: Integers) -> None:
+    __slots__ = ("beats", "burst", "end", "last", "ready", "start", "taken", "writes", "written")
+
+    def __init__(self, burst: LoadBurst, ready: int, start: int, last: int) -> None:
         self.burst = burst
-        self.earliest = earliest
+        self.beats = burst.beats
+        self.writes = burst.beats + burst.padding
+        self.ready = ready
+        self.start = start
+        self.last = last
+        self.end = last + burst.padding
         self.written = 0
         self.taken = 0
+
+
+class _Stretch(NamedTuple):
+    """Beats that are taken as they come, from the given one of the run and of its burst on.
+
+    ``ready`` is the burst's; before ``start`` the first of them cannot be taken.
+    """
+
+    beat: int
+    of_burst: int
+    ready: int
+    start: int
 
 
 class Decided(NamedTuple):
@@ -73,7 +97,8 @@ class LoadWrites:
     """Writes in order, each a cycle after the one before at the earliest.
 
     A beat taken in t is written in t+1 (T-LD-04), padding follows, and the next beat is taken with
-    the last write before it (T-LD-05). VECTOR's writes come first (B-04).
+    the last write before it (T-LD-05). VECTOR's writes come first (B-04). Between two writes that
+    are denied all is in closed form.
 
     Attributes
     ----------
@@ -83,40 +108,59 @@ class LoadWrites:
 
     def __init__(self, config: Config, vector: VectorEngine) -> None:
         self._vector = vector
-        beat = np.arange(config.burst_bytes // config.axi_bytes)
-        self._offsets = beat * config.axi_bytes // config.dram_bytes_per_cycle
-        self._numbers = beat
+        self._width = config.axi_bytes
+        self._rate = config.dram_bytes_per_cycle
         self._pending: deque[_Pending] = deque()
+        # Earliest cycle of the next write.
         self._from = 0
-        self._taken = np.zeros(_GROWTH_BEATS, np.int64)
+        self._stretches: deque[_Stretch] = deque()
         self.beats = 0
-        self._written: list[Integers] = [np.zeros(0, np.int64)]
-        self._denied: list[Integers] = [np.zeros(0, np.int64)]
+        # Lines of (ready, beats, first write, writes, cycle of the first write without `ready`).
+        self._granted = array("q")
+        self._denied = array("q")
 
     def taken(self, beat: int) -> int:
-        """Cycle in which a beat of the run is taken, one of the first ``beats``."""
-        return int(self._taken[beat])
+        """Cycle in which a beat of the run is taken, one of the first ``beats``.
+
+        Nobody asks for one before it again.
+        """
+        stretches = self._stretches
+        while len(stretches) > 1 and stretches[1].beat <= beat:
+            stretches.popleft()
+        first, of_burst, ready, start = stretches[0]
+        ahead = beat - first
+        return max(ready + (of_burst + ahead) * self._width // self._rate, start + ahead)
 
     def written_cycles(self) -> Integers:
         """In which something is written, in order."""
-        return np.concatenate(self._written)
+        lines = np.array(self._granted, np.int64).reshape(-1, 5)
+        counts = lines[:, 3]
+        ready, beats, first, _, start = np.repeat(lines, counts, axis=0).T
+        ahead = np.arange(len(ready)) - np.repeat(np.cumsum(counts) - counts, counts)
+        write = first + ahead
+        beat = np.minimum(write, beats - 1)
+        earliest = ready + beat * self._width // self._rate + 1 + write - beat
+        cycles: Integers = np.maximum(earliest, start + ahead)
+        return cycles
 
     def denied_cycles(self) -> Integers:
         """In which a write waits, in order."""
-        return np.concatenate(self._denied)
+        first, count = np.array(self._denied, np.int64).reshape(-1, 2).T
+        ahead = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        cycles: Integers = np.repeat(first, count) + ahead
+        return cycles
 
     def add(self, burst: LoadBurst, ready: int, start: int) -> bool:
         """Add a burst that the memory has from ``ready`` on, and R is free for from ``start`` on.
 
         Returns whether nothing can hold it, and what is before it is decided.
         """
-        beats = burst.beats
-        earliest = np.maximum(ready + self._offsets[:beats], start + self._numbers[:beats]) + 1
-        if burst.padding:
-            behind = earliest[-1] + 1 + np.arange(burst.padding)
-            earliest = np.concatenate((earliest, behind))
-        self._pending.append(_Pending(burst, earliest))
-        return burst.masks is None and len(self._pending) == 1
+        last = ready + (burst.beats - 1) * self._width // self._rate + 1
+        self._pending.append(_Pending(burst, ready, start, last))
+        if len(self._pending) > 1:
+            return False
+        self._from = max(self._from, start + 1)
+        return burst.masks is None
 
     def known_from(self, beat: int) -> int:
         """Before this cycle nothing is to be decided that others wait for; ``NEVER`` if nothing is.
@@ -126,15 +170,19 @@ class LoadWrites:
         if not self._pending:
             return NEVER
         head = self._pending[0]
-        last = head.burst.beats - 1
-        if head.taken > last:
-            return self._earliest(head, len(head.earliest) - 1)
+        ahead = self._from - head.written
+        if head.taken == head.beats:
+            return max(head.end, ahead + head.writes - 1)
         wanted = head.taken + beat - self.beats
-        return self._earliest(head, min(last, wanted) if wanted >= head.taken else last) - 1
+        if head.taken <= wanted < head.beats:
+            return self._planned(head, wanted) - 1
+        return max(head.last, ahead + head.beats - 1) - 1
 
-    def _earliest(self, head: _Pending, write: int) -> int:
-        """Of a write that is not decided, if none of the undecided ones is denied."""
-        return max(int(head.earliest[write]), self._from + write - head.written)
+    def _planned(self, head: _Pending, write: int) -> int:
+        """Cycle of a write that is not decided, if none of the undecided ones is denied."""
+        beat = min(write, head.beats - 1)
+        earliest = head.ready + beat * self._width // self._rate + 1 + write - beat
+        return max(earliest, self._from + write - head.written)
 
     def decide(self, horizon: int) -> Decided:
         """Decide writes of the oldest burst up to the cycle ``horizon``.
@@ -142,65 +190,82 @@ class LoadWrites:
         VECTOR's rows up to ``VECTOR_PIPELINE_CYCLES`` before it are known.
         """
         head = self._pending[0]
-        beats, before = head.burst.beats, head.taken
-        while head.written < len(head.earliest):
-            earliest = head.earliest[head.written :]
-            planned = np.maximum(earliest, self._from + np.arange(len(earliest)))
-            known = int(np.searchsorted(planned, horizon, side="right"))
-            granted = self._granted(head, planned[:known])
-            self._take(head, planned, granted)
+        taken: int | None = None
+        while head.written < head.writes:
+            granted, all_known = self._grant(head, horizon)
+            if head.taken < head.beats:
+                taken = self._take(head, granted)
             if granted:
-                self._written.append(planned[:granted])
-                self._from = int(planned[granted - 1]) + 1
-                head.written += granted
-            if granted == known:
+                self._write(head, granted)
+            if all_known or not self._wait(head, horizon):
                 break
-            if not self._wait(head, int(planned[granted]), horizon):
-                break
-        taken = self.taken(self.beats - 1) if before < beats == head.taken else None
-        if head.written < len(head.earliest):
+        if head.written < head.writes:
             return Decided(taken, None)
         self._pending.popleft()
         # T-LD-06
-        return Decided(taken, self._from - 1 if head.burst.ends else None)
+        retired = self._from - 1 if head.burst.ends else None
+        if self._pending:
+            self._from = max(self._from, self._pending[0].start + 1)
+        return Decided(taken, retired)
 
-    def _take(self, head: _Pending, planned: Integers, granted: int) -> None:
-        """Note when beats are taken: those that are written, and the next one.
+    def _grant(self, head: _Pending, horizon: int) -> tuple[int, bool]:
+        """How many writes up to ``horizon`` are made before one is denied; whether none is."""
+        burst, written = head.burst, head.written
+        known = head.writes - written
+        last = max(head.end, self._from + known - 1)
+        if last > horizon:
+            left = range(written, head.writes)
+            known = bisect_right(left, horizon, key=lambda write: self._planned(head, write))
+            last = horizon
+        if burst.masks is None or known == 0:
+            return known, True
+        first = self._planned(head, written)
+        if not self._vector.writes_in(burst.buffer, first, last):
+            return known, True
+        write = np.arange(written, written + known)
+        beat = np.minimum(write, head.beats - 1)
+        earliest = head.ready + beat * self._width // self._rate + 1 + write - beat
+        planned = np.maximum(earliest, self._from + write - written)
+        others = self._vector.written(burst.buffer, first, last - first + 1)[planned - first]
+        denied = others & self._masks(head)[:known] != 0
+        return (int(denied.argmax()), False) if denied.any() else (known, True)
 
-        It is taken in the cycle before it would be written, and waits in the stage.
-        """
-        taken = min(head.burst.beats, head.written + granted + 1)
-        if taken <= head.taken:
-            return
-        end = self.beats + taken - head.taken
-        if end > len(self._taken):
-            self._taken = np.concatenate((self._taken, np.zeros(end, np.int64)))
-        first = head.taken - head.written
-        self._taken[self.beats : end] = planned[first : taken - head.written] - 1
-        self.beats = end
-        head.taken = taken
-
-    def _granted(self, head: _Pending, planned: Integers) -> int:
-        """How many writes planned for these cycles are made before one is denied."""
-        burst = head.burst
-        if burst.masks is None or not len(planned):
-            return len(planned)
-        first = int(planned[0])
-        others = self._vector.written(burst.buffer, first, int(planned[-1]) - first + 1)
-        if not others.any():
-            return len(planned)
-        masks = burst.masks.of(burst.first, burst.beats, burst.ended_run)[head.written :]
-        denied = others[planned - first] & masks[: len(planned)] != 0
-        return int(denied.argmax()) if denied.any() else len(planned)
-
-    def _wait(self, head: _Pending, cycle: int, horizon: int) -> bool:
-        """Let the next write, denied in ``cycle``, wait; whether it is made up to ``horizon``."""
+    def _masks(self, head: _Pending) -> Masks:
+        """Sub-banks of the writes of a burst that are left."""
         burst = head.burst
         assert burst.masks is not None, "nothing holds it"
-        mask = burst.masks.of(burst.first, burst.beats, burst.ended_run)[head.written]
-        others = self._vector.written(burst.buffer, cycle, horizon - cycle + 1)
-        free = others & mask == 0
+        return burst.masks.of(burst.first, burst.beats, burst.ended_run)[head.written :]
+
+    def _take(self, head: _Pending, granted: int) -> int | None:
+        """Note when beats are taken: those that are written, and the next one, if there is one.
+
+        It is taken in the cycle before it would be written, and waits in the stage. Returns when
+        the last one of the burst is taken, if it is.
+        """
+        ahead = head.taken - head.written
+        taken = min(head.beats, head.written + granted + 1)
+        if taken > head.taken:
+            start = self._from - 1 + ahead
+            self._stretches.append(_Stretch(self.beats, head.taken, head.ready, start))
+            self.beats += taken - head.taken
+            head.taken = taken
+        if taken < head.beats:
+            return None
+        return max(head.last, self._from + head.beats - 1 - head.written) - 1
+
+    def _write(self, head: _Pending, granted: int) -> None:
+        """Make so many writes."""
+        line = head.ready, head.beats, head.written, granted, self._from
+        self._granted.extend(line)
+        self._from = self._planned(head, head.written + granted - 1) + 1
+        head.written += granted
+
+    def _wait(self, head: _Pending, horizon: int) -> bool:
+        """Let the next write wait where it is planned; whether it is made up to ``horizon``."""
+        cycle = self._planned(head, head.written)
+        others = self._vector.written(head.burst.buffer, cycle, horizon - cycle + 1)
+        free = others & self._masks(head)[0] == 0
         waited = int(free.argmax()) if free.any() else len(free)
-        self._denied.append(cycle + np.arange(waited))
+        self._denied.extend((cycle, waited))
         self._from = cycle + waited
         return waited < len(free)

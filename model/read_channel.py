@@ -21,19 +21,28 @@ class ReadChannel:
         self._waiting: deque[tuple[int, Receive]] = deque()
         self._free: int | None = 0
 
-    def bring(self, ready: int, receive: Receive) -> None:
-        """Bring a burst whose first beat the memory has from ``ready`` on."""
-        self._waiting.append((ready, receive))
-        self._deliver()
+    def bring(self, ready: int, receive: Receive) -> bool:
+        """Bring a burst whose first beat the memory has from ``ready`` on.
 
-    def taken(self, last: int) -> None:
-        """Go on behind a last beat that its receiver takes in ``last`` and did not know before."""
+        Returns whether a receiver knows when it takes a last beat.
+        """
+        self._waiting.append((ready, receive))
+        return self._deliver()
+
+    def taken(self, last: int) -> bool:
+        """Go on behind a last beat that its receiver takes in ``last`` and did not know before.
+
+        Returns whether another one knows.
+        """
         assert self._free is None, "its receiver holds the channel"
         self._free = last + 1
-        self._deliver()
+        return self._deliver()
 
-    def _deliver(self) -> None:
+    def _deliver(self) -> bool:
+        known = False
         while self._waiting and self._free is not None:
             ready, receive = self._waiting.popleft()
             last = receive(ready, self._free)
             self._free = None if last is None else last + 1
+            known |= last is not None
+        return known

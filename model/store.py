@@ -13,7 +13,7 @@ from arch.timing import STORE_READ_TO_WRITE_CYCLES, WRITE_FIFO_BEATS
 from model.beat_masks import beat_masks
 from model.dma import cut, slot_free_from
 from model.dram import Dram
-from model.kernel import NEVER, Semaphores, Sequencer
+from model.kernel import NEVER, Semaphores, Sequencer, count_union
 from model.sub_banks import SubBanks
 from model.vector import VectorEngine
 
@@ -133,7 +133,7 @@ class StoreEngine(Sequencer):
     def request(self) -> None:
         """Hand over the next burst on AW."""
         burst = self._waiting.popleft()
-        self._dram.accept(self.address_cycle, burst.beats, self._begin_burst)
+        self._dram.write(self.address_cycle, burst.beats, self._begin_burst)
         self._presented.append(burst)
         self._bursts += 1
         self._schedule()
@@ -142,7 +142,7 @@ class StoreEngine(Sequencer):
         """Send the next burst from ``served`` on; whether a STORE retires."""
         retired = len(self.ends)
         self._begun = (self._presented.popleft(), served)
-        self._dram.write()
+        self._dram.hold()
         self._send()
         self._find_next_read()
         return len(self.ends) > retired
@@ -197,7 +197,7 @@ class StoreEngine(Sequencer):
 
     def working_cycles(self) -> int:
         """Buffer reads and W handshakes, less the cycles that have both."""
-        return len(np.union1d(self._read, self._sent))
+        return count_union(np.array(self._read, np.int64), np.array(self._sent, np.int64))
 
     def port_cycles(self) -> int:
         """Denied reads, but for those in the cycle of a W handshake."""

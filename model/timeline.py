@@ -146,38 +146,46 @@ class _Machine:
         load, store, vector, dram = self._load, self._store, self._vector, self.dram
         settled = False
         while True:
-            while not settled:
-                settled = not (
-                    any(engine.advance() for engine in self.engines) | frontend.advance()
-                )
-            fetch_cycle, load_cycle = frontend.address_cycle, load.address_cycle
-            address_cycle = min(fetch_cycle, load_cycle, store.address_cycle)
-            serve_cycle = dram.serve_cycle
-            memory_cycle = min(address_cycle, serve_cycle)
-            vector_cycle, load_writes, store_reads = (
-                each.undecided_cycle for each in (vector, load, store)
-            )
-            next_cycle = min(memory_cycle, vector_cycle, load_writes, store_reads)
-            if next_cycle == NEVER:
-                return
-            if next_cycle == vector_cycle:
-                settled = not vector.decide(min(memory_cycle, load_writes, store_reads))
-            elif next_cycle == load_writes:
-                settled = not load.decide(min(memory_cycle, vector_cycle, store_reads))
-            elif next_cycle == store_reads:
-                settled = not store.decide(min(memory_cycle, vector_cycle, load_writes))
-            elif next_cycle == serve_cycle:
+            if not settled:
+                self._settle(frontend)
+                settled = True
+            load.refresh()
+            fetch_cycle, serve_cycle = frontend.address_cycle, dram.serve_cycle
+            store_cycle, load_cycle = store.address_cycle, load.address_cycle
+            vector_reads, store_reads = vector.undecided_cycle, store.undecided_cycle
+            memory_cycle = min(fetch_cycle, store_cycle, serve_cycle)
+            others = min(memory_cycle, vector_reads, store_reads)
+            load_writes = load.undecided_cycle
+            if load_cycle < others or load_writes <= others:
+                if load_cycle == load_writes == NEVER:
+                    return
+                settled = not load.proceed(others)
+            elif others == vector_reads:
+                settled = not vector.decide(min(memory_cycle, load_cycle, load_writes, store_reads))
+            elif others == store_reads:
+                settled = not store.decide(min(memory_cycle, load_cycle, load_writes, vector_reads))
+            elif others == serve_cycle:
                 settled = not dram.serve()
-            elif next_cycle == fetch_cycle:
+            elif others == fetch_cycle:
                 if load_cycle == fetch_cycle:
                     load.address_cycle += 1
                 frontend.request()
                 settled = False
-            elif next_cycle == load_cycle:
-                # Within an instruction nothing depends on the handshake of a burst.
+            elif others == load_cycle:
                 settled = not load.request()
             else:
                 store.request()
+
+    def _settle(self, frontend: Frontend) -> None:
+        """Let everything follow that depends on no more than is known."""
+        load, matrix, vector, store = self.engines
+        going = True
+        while going:
+            going = load.advance()
+            going |= matrix.advance()
+            going |= vector.advance()
+            going |= store.advance()
+            going |= frontend.advance()
 
 
 def _check_finished(

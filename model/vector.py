@@ -134,11 +134,20 @@ class VectorEngine(Sequencer):
             self._reads.decide(first + length - 1)
         return self._matrix.window(first, length) | self._requests.window(first, length)
 
+    def writes_in(self, buffer: Buffer, first: int, last: int) -> bool:
+        """Whether VECTOR may write a buffer in a cycle from ``first`` to ``last``.
+
+        MATRIX's reads up to ``VECTOR_PIPELINE_CYCLES`` before the last of them are known. Nobody
+        asks for what lies before ``first`` again.
+        """
+        if self._reads is not None:
+            self._reads.decide(last - VECTOR_PIPELINE_CYCLES)
+        return self._writes.any(buffer, first, last)
+
     def written(self, buffer: Buffer, first: int, length: int) -> Masks:
         """Sub-banks of a buffer that VECTOR writes in ``length`` cycles from ``first`` on.
 
-        MATRIX's reads up to ``VECTOR_PIPELINE_CYCLES`` before the last of them are known. Nobody
-        looks at what lies before ``first`` again.
+        What is known and asked for is as with :meth:`writes_in`.
         """
         if self._reads is not None:
             self._reads.decide(first + length - 1 - VECTOR_PIPELINE_CYCLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -10,7 +11,7 @@ import numpy as np
 from arch.config import Config
 from arch.isa import Buffer, Destination, ElementType, Instruction, Vector
 from arch.timing import VECTOR_PIPELINE_CYCLES
-from model.sub_banks import Masks, Requests, SubBanks
+from model.sub_banks import Masks, SubBanks
 
 BUFFERS = {Destination.ACTIVATION: Buffer.ACTIVATION, Destination.WEIGHT: Buffer.WEIGHT}
 """Where a destination lies."""
@@ -47,15 +48,15 @@ class _Rows:
 class VectorWrites:
     """Writes of VECTOR, which nothing holds (B-04).
 
-    They are worked out when somebody looks at them or at what comes before.
+    Sub-banks are worked out when somebody looks, and what is looked at only goes forward: nobody
+    asks for a cycle before the first one of the last question.
     """
 
     def __init__(self, config: Config) -> None:
         self._cols = config.cols
         self._sub_banks = {buffer: SubBanks(config, buffer) for buffer in BUFFERS.values()}
-        self._requests = {buffer: Requests() for buffer in BUFFERS.values()}
         self._rows: _Rows | None = None
-        self._issued: list[tuple[_Rows, int, int, int]] = []
+        self._issued: deque[tuple[_Rows, int, int, int]] = deque()
 
     def begin(self, instruction: Vector, steps: int) -> None:
         """Take up an instruction whose rows take ``steps`` cycles each (T-VX-03)."""
@@ -67,20 +68,34 @@ class VectorWrites:
     def issue(self, cycle: int, first: int, steps: int) -> None:
         """Go through steps of its rows, from the given one on, from ``cycle`` on without a gap."""
         if self._rows is not None:
-            self._issued.append((self._rows, cycle, first, steps))
+            # T-VX-04
+            self._issued.append((self._rows, cycle + VECTOR_PIPELINE_CYCLES, first, steps))
+
+    def any(self, buffer: Buffer, first: int, last: int) -> bool:
+        """Whether a buffer may be written in a cycle from ``first`` to ``last``."""
+        issued = self._issued
+        while issued and issued[0][1] + issued[0][3] <= first:
+            issued.popleft()
+        for rows, cycle, _, _ in issued:
+            if cycle > last:
+                return False
+            if rows.buffer is buffer:
+                return True
+        return False
 
     def window(self, buffer: Buffer, first: int, length: int) -> Masks:
-        """Sub-banks of a buffer that are written in ``length`` cycles from ``first`` on.
-
-        Nobody looks at what lies before ``first`` again.
-        """
+        """Sub-banks of a buffer that are written in ``length`` cycles from ``first`` on."""
+        masks = np.zeros(length, np.uint8)
         for rows, cycle, step, steps in self._issued:
-            # T-VX-04
-            written = cycle + VECTOR_PIPELINE_CYCLES
-            if written + steps > first:
-                # Steps to the end of the first row.
-                ahead = rows.steps - 1 - step % rows.steps
-                masks = rows.masks[step // rows.steps : (step + steps) // rows.steps]
-                self._requests[rows.buffer].window(written, steps)[ahead :: rows.steps] = masks
-        self._issued.clear()
-        return self._requests[buffer].window(first, length)
+            if cycle >= first + length:
+                break
+            if rows.buffer is buffer:
+                size = rows.steps
+                # Where the first row is written, and which ones are written within the window.
+                at = cycle + size - 1 - step % size - first
+                low = max(0, -(at // size))
+                high = min((step + steps) // size - step // size, -((at - length) // size))
+                if low < high:
+                    written = rows.masks[step // size :][low:high]
+                    masks[at + low * size : at + high * size : size] = written
+        return masks
