@@ -216,6 +216,11 @@ def slice_(node: Node, x: Array) -> Array:
     return x[np.ix_(*places)]
 
 
+def gather(node: Node, x: Array, indices: Array) -> Array:
+    assert indices.min() >= 0
+    return np.take(x, indices, node.attributes["axis"])
+
+
 def pad(node: Node, x: Array) -> Array:
     pads, mode = node.attributes["pads"], node.attributes["mode"]
     widths = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
@@ -280,6 +285,6 @@ MOVEMENTS: dict[str, Callable[..., Array]] = {
     "Pad": pad,
     "Concat": concat,
     "Resize": lambda node, x: x[np.ix_(*node.attributes["indices"])],
-    "Gather": lambda node, x, indices: np.take(x, indices, node.attributes["axis"]),
+    "Gather": gather,
     "MaxPool": max_pool,
 }

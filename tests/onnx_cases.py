@@ -218,6 +218,7 @@ EXACT: dict[str, tuple[tuple[int, ...], Case]] = {
         ),
     ),
     "resize": (IMAGE, resize([1, 1, 2, 3], "asymmetric", "floor")),
+    "resize up": (IMAGE, resize([1, 1, 2, 3], "half_pixel", "floor")),
     "resize down": (IMAGE, resize([1, 1, 0.6, 0.5], "half_pixel", "round_prefer_floor")),
     "resize aligned": (IMAGE, resize([1, 1, 2.5, 2], "align_corners", "round_prefer_ceil")),
     "resize to sizes": (

@@ -178,7 +178,7 @@ def _change_shape(graph: onnx.GraphProto, rng: random.Random) -> None:
 def _change_data(graph: onnx.GraphProto, rng: random.Random) -> None:
     tensor = rng.choice(graph.initializer)
     data = bytearray(tensor.raw_data)
-    if tensor.data_type == TensorProto.INT64 and data:
+    if tensor.data_type == TensorProto.INT64 and len(data) >= 8:
         at = 8 * rng.randrange(len(data) // 8)
         data[at : at + 8] = rng.choice(INTEGERS).to_bytes(8, "little", signed=True)
     elif data:

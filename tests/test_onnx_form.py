@@ -273,6 +273,24 @@ def test_a_product_of_both_operands_computed_reads_both():
     assert node.inputs[2] is None
 
 
+def test_the_last_part_of_a_split_may_be_smaller():
+    b = ModelBuilder(opset=18)
+    parts = b.node("Split", [b.through(b.input(ROWS))], 3, axis=1, num_outputs=3)
+    normalized = form(b, *(b.through(part) for part in parts))
+    assert [node.outputs[0].shape for node in normalized.nodes] == [(3, 4), (3, 4), (3, 2)]
+    assert [node.attributes["starts"] for node in normalized.nodes] == [(0, 0), (0, 4), (0, 8)]
+
+
+def test_initializers_may_be_listed_as_inputs():
+    b = ModelBuilder()
+    y = b.node("MatMul", [b.through(b.input(ROWS)), b.weight((10, 4))])
+    model = b.model(b.through(y))
+    for tensor in model.graph.initializer:
+        info = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        model.graph.input.append(info)
+    assert set(normalize_model(model, "test").inputs) == {"x"}
+
+
 def test_axes_ascend():
     b = ModelBuilder()
     y = b.node("ReduceMean", [b.through(b.input((2, 3, 4)))], axes=[-1, 0], keepdims=1)

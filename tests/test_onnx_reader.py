@@ -233,6 +233,24 @@ STRUCTURES: dict[str, tuple[Change, str]] = {
     "fewer elements": (set_dims(10, 3), "holds 40 bytes, its shape [10, 3] needs 30 bytes"),
     "negative": (set_dims(-10, -4), "negative extent in [-10, -4]"),
     "too many dimensions": (set_dims(*[1] * 1000), "1000 dimensions"),
+    "in segments": (
+        lambda m: m.graph.initializer[0].segment.SetInParent(),
+        "is in segments",
+    ),
+    "output of another type": (
+        lambda m: setattr(m.graph.output[0].type.tensor_type, "elem_type", 3),
+        "is not int8, as it is declared",
+    ),
+    "output of another shape": (
+        lambda m: m.graph.output[0].type.tensor_type.shape.dim.add(dim_value=7),
+        "has shape [3, 4], not the one that it is declared to have",
+    ),
+    "output of another extent": (
+        lambda m: [
+            m.graph.output[0].type.tensor_type.shape.dim.add(dim_value=extent) for extent in (3, 5)
+        ],
+        "has shape [3, 4], not the one that it is declared to have",
+    ),
     "beyond its type": (typed, "holds numbers beyond int8"),
     "type of the future": (
         lambda m: setattr(m.graph.initializer[0], "data_type", 77),
@@ -267,18 +285,22 @@ def test_long_chains_take_no_recursion():
         normalize_model(model, "test")
 
 
+def test_concatenations_of_one_another_take_no_time():
+    b = ModelBuilder()
+    y = b.input((1, 1))
+    for _ in range(12):
+        y = b.node("Concat", [y, y, y, y], axis=0)
+    model = b.model(b.through(b.node("Relu", [y])))
+    with pytest.raises(AssayError, match="too many tensors are joined"):
+        normalize_model(model, "test")
+
+
 def test_nested_concatenations_take_no_recursion():
     b = ModelBuilder()
     y = b.input((1, 1))
     for _ in range(20):
-        y = b.node(
-            "Slice",
-            [
-                b.node("Concat", [y, y], axis=0),
-                b.constant(np.array([0])),
-                b.constant(np.array([1])),
-            ],
-        )
+        y = b.node("Concat", [y, b.floats(1, 1)], axis=0)
+        y = b.node("Slice", [y, b.constant(np.array([0])), b.constant(np.array([1]))])
     model = b.model(b.through(b.node("Relu", [y])))
     with pytest.raises(AssayError, match="too many tensors are joined"):
         normalize_model(model, "test")

@@ -219,6 +219,99 @@ REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
         ),
         ("(AveragePool)", "ceil_mode with count_include_pad"),
     ),
+    "scale of 0": (rows(lambda b, x: b.through(x, 0.0)), ("scale must be positive",)),
+    "part of a bias": (
+        rows(lambda b, x: b.node("Gemm", [x, b.weight((10, 6)), b.floats(6)], beta=0.5)),
+        ("(Gemm)", "beta = 0.5 is not supported: use 1.0"),
+    ),
+    "training": (
+        rows(op("Dropout", np.float32(0.5), np.bool_(True))),
+        ("(Dropout)", "export the model for inference"),
+    ),
+    "axis twice": (
+        rows(op("Slice", np.array([0, 0]), np.array([1, 1]), np.array([0, -2]))),
+        ("(Slice)", "one axis twice"),
+    ),
+    "integer divided by 0": (
+        rows(
+            lambda b, x: b.node(
+                "Reshape",
+                [x, b.node("Div", [b.constant(np.array([30])), b.constant(np.array([0]))])],
+            )
+        ),
+        ("(Div)", "by zero"),
+    ),
+    "blocks": (
+        rows(lambda b, x: b.quantize(x, 0.05, block_size=2)),
+        ("(QuantizeLinear)", "block_size = 2"),
+    ),
+    "blocks of a weight": (
+        rows(
+            lambda b, x: b.node(
+                "MatMul",
+                [x, b.dequantize(b.constant(np.ones((10, 4), np.uint8)), 0.1, block_size=5)],
+            )
+        ),
+        ("(DequantizeLinear)", "block_size = 5"),
+    ),
+    "table by channel": (
+        lambda b: b.node("Gather", [b.weight((20, 4), axis=0), b.input(ROWS, TensorProto.INT64)]),
+        ("(Gather)", "with one scale"),
+    ),
+    "zero point of another type": (
+        lambda b: b.node(
+            "MatMulInteger",
+            [
+                b.input(ROWS, TensorProto.INT8),
+                b.constant(np.ones((10, 4), np.int8)),
+                b.constant(np.uint8(3)),
+            ],
+        ),
+        ("(MatMulInteger)", "must be int8, not uint8"),
+    ),
+    "zero points of rows": (
+        lambda b: b.node(
+            "MatMulInteger",
+            [
+                b.input(ROWS, TensorProto.UINT8),
+                b.constant(np.ones((10, 4), np.int8)),
+                b.constant(np.arange(3, dtype=np.uint8)),
+            ],
+        ),
+        ("(MatMulInteger)", "zero point [3] must be one"),
+    ),
+    "scalar weight by channel": (
+        lambda b: b.node(
+            "QLinearConv",
+            [
+                b.input(IMAGE, TensorProto.UINT8),
+                *b.parameters(0.1, 0),
+                b.constant(np.int8(3)),
+                *b.parameters([0.1, 0.2], [0, 0], np.int8),
+                *b.parameters(0.1, 0),
+            ],
+        ),
+        ("(QLinearConv)", "scale [2] must be of axis 0 of []"),
+    ),
+    "channels last": (
+        lambda b: b.node(
+            "QLinearGlobalAveragePool",
+            [b.input(IMAGE, TensorProto.UINT8), *b.parameters(0.1, 0), *b.parameters(0.1, 0)],
+            channels_last=1,
+            domain=MICROSOFT,
+        ),
+        ("(QLinearGlobalAveragePool)", "channels_last = 1"),
+    ),
+    "softmax of before": (
+        lambda b: b.node(
+            "QLinearSoftmax",
+            [b.input(IMAGE, TensorProto.UINT8), *b.parameters(0.1, 0), *b.parameters(0.1, 0)],
+            axis=1,
+            opset=12,
+            domain=MICROSOFT,
+        ),
+        ("(QLinearSoftmax)", "before opset 13"),
+    ),
     "groups of outputs": (image(conv((5, 2, 1, 1), group=2)), ("(Conv)", "group 2")),
     "not a number": (rows(op("Mul", np.float32("nan"))), ("(Mul)", "is not finite")),
     "many dimensions": (

@@ -34,8 +34,9 @@ from workloads.onnx_import.quantization import (
 from workloads.onnx_import.values import constant_value, refuse_sums
 from workloads.tensor import DTYPES
 
-_FOLDED_BYTES = 1 << 30
-"""Of all constants that are computed at import: a small file cannot ask for more memory."""
+_FOLDED_BYTES = 1 << 28
+_FOLDED_SHARE = 4
+"""Bytes of constants computed at import: these, and so many for each byte that the model holds."""
 
 
 class Context:
@@ -51,7 +52,8 @@ class Context:
         names = [name for operation in graph.operations for name in operation.outputs if name]
         self.emitter = Emitter([*names, *graph.inputs, *graph.initializers])
         self._entries: dict[str, Entry] = {}
-        self._folded_bytes = 0
+        held = sum(len(tensor.raw_data) for tensor in graph.initializers.values())
+        self._bytes_to_fold = _FOLDED_BYTES + _FOLDED_SHARE * held
 
     def __getitem__(self, name: str) -> Entry | None:
         return self._entries.get(name)
@@ -149,9 +151,9 @@ class Context:
 
     def spend(self, operation: Operation, elements: int, dtype: np.dtype[Any]) -> None:
         """Raise an AssayError where the constants that are computed become too large."""
-        self._folded_bytes += elements * dtype.itemsize
-        if self._folded_bytes > _FOLDED_BYTES:
-            fail(operation, "constants computed from others exceed 1 GiB: store them")
+        self._bytes_to_fold -= elements * dtype.itemsize
+        if self._bytes_to_fold < 0:
+            fail(operation, "constants computed from others take too much memory: store them")
 
 
 def bytes_of(operation: Operation, value: Value) -> Value:

@@ -117,7 +117,7 @@ def _layer_normalization(context: Context, operation: Operation) -> Entry:
                 f"its input {place} is {array.dtype.name} {extents(array.shape)}, must be float32 "
                 f"{extents(shape)}",
             )
-        return float_value(operation.inputs[place], array)
+        return float_value(operation, operation.inputs[place], array)
 
     return layer_normalization(operation, context.operand(operation, 0), parameter)
 

@@ -49,7 +49,7 @@ def _plain(context: Context, operation: Operation, place: int, axis: int | None)
         fail(operation, f"zero point {place + 2} must be {dtype.name}, not {zero_point.dtype.name}")
     if zero_point.size == 1:
         zero_point, axis = zero_point.reshape(()), None
-    elif axis is None or axis < 0 or zero_point.shape != (entry.shape[axis],):
+    elif axis is None or axis < 0 or zero_point.shape != entry.shape[axis : axis + 1]:
         fail(
             operation,
             f"its zero point {extents(zero_point.shape)} must be one, or that of each output "

@@ -85,8 +85,6 @@ def _flatten(moving: Moving) -> tuple[Move, ...]:
     axis: int = attributes.read(moving.operation, {"axis": attributes.integer(1)})["axis"]
     if not -rank <= axis <= rank:
         fail(moving.operation, f"axis = {axis} must be {-rank} to {rank}")
-    if axis < 0:
-        axis += rank
     shape = (math.prod(moving.shape[:axis]), math.prod(moving.shape[axis:]))
     return (moving.made("Reshape", shape),)
 

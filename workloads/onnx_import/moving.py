@@ -7,13 +7,14 @@ from dataclasses import replace
 from workloads.onnx_import import attributes
 from workloads.onnx_import.context import Context, bytes_of, refusal
 from workloads.onnx_import.entries import Codes, Constant, Entry, Move, Moved, Real
-from workloads.onnx_import.messages import fail
+from workloads.onnx_import.messages import fail, title
 from workloads.onnx_import.model_graph import Operation
 from workloads.onnx_import.movement import Moving, moves_of
 from workloads.onnx_import.moves import moved
 from workloads.onnx_import.normal import Value
 from workloads.onnx_import.quantization import element_type_of
 from workloads.onnx_import.shapes import checked
+from workloads.onnx_import.tensors import check_extents
 
 _MOST_MOVES = 64
 
@@ -50,13 +51,10 @@ def _moved(context: Context, entry: Entry, move: Move) -> Entry:
 
 
 def _moved_constant(context: Context, entry: Constant, move: Move) -> Constant:
+    elements = check_extents(f"the result of {title(move.operation)}", move.shape)
     if move.op in ("Gather", "Resize", "Pad"):
         # The others are views, or as large as what the file holds.
-        checked(move.operation, move.shape)
-        size = 1
-        for extent in move.shape:
-            size *= extent
-        context.spend(move.operation, size, entry.array.dtype)
+        context.spend(move.operation, elements, entry.array.dtype)
     return Constant(move.name, moved(entry.array, move))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from onnx import ModelProto, TensorProto
 
@@ -33,7 +33,7 @@ from workloads.onnx_import.model_graph import (
 )
 from workloads.onnx_import.movement import MOVEMENTS
 from workloads.onnx_import.moving import moved_entries
-from workloads.onnx_import.normal import Normalized, Value
+from workloads.onnx_import.normal import Node, Normalized, Value
 from workloads.onnx_import.qdq import dequantize, quantize
 from workloads.onnx_import.qoperator import CONTRIBUTED, STANDARD
 from workloads.onnx_import.tensors import to_array, type_name
@@ -104,27 +104,31 @@ def normalize_model(model: ModelProto, name: str) -> Normalized:
     for operation in _needed(graph):
         context.bind(operation, *_entries(context, operation))
     outputs = {tensor: _output(context, tensor, edge) for tensor, edge in graph.outputs.items()}
-    floats = [tensor for tensor in graph.inputs if tensor in context.emitter.inputs]
-    float_outputs = [tensor for tensor in outputs if isinstance(context[tensor], Real)]
-    used = {value.name for node in context.emitter.nodes for value in node.inputs if value}
-    used.update(value.name for value in outputs.values())
-    inputs = {**integers, **context.emitter.inputs}
+    nodes, read = _read_by(context.emitter.nodes, outputs.values())
+    made = {**integers, **context.emitter.inputs}
+    inputs = {key: made[key] for key in graph.inputs if key in made and made[key].name in read}
+    quantized = [tensor for tensor in inputs if tensor in context.emitter.inputs]
+    dequantized = [tensor for tensor in outputs if isinstance(context[tensor], Real)]
+    host_operators = (
+        *(f"quantise {quoted(tensor)}" for tensor in quantized),
+        *(f"dequantise {quoted(tensor)}" for tensor in dequantized),
+    )
     return Normalized(
-        name,
-        tuple(context.emitter.nodes),
-        {tensor: inputs[tensor] for tensor in graph.inputs if _is_used(inputs, tensor, used)},
-        outputs,
-        (
-            *(f"quantise {quoted(tensor)}" for tensor in floats),
-            *(f"dequantise {quoted(tensor)}" for tensor in float_outputs),
-        ),
-        frozenset(floats),
-        frozenset(float_outputs),
+        name, nodes, inputs, outputs, host_operators, frozenset(quantized), frozenset(dequantized)
     )
 
 
-def _is_used(inputs: dict[str, Value], tensor: str, used: set[str]) -> bool:
-    return tensor in inputs and inputs[tensor].name in used
+def _read_by(nodes: list[Node], outputs: Iterable[Value]) -> tuple[tuple[Node, ...], set[str]]:
+    """Nodes that outputs depend on, in their order, and the names of all that these read.
+
+    An operation with several outputs, as Split, is a node for each of them.
+    """
+    read, kept = {value.name for value in outputs}, []
+    for node in reversed(nodes):
+        if any(value.name in read for value in node.outputs):
+            kept.append(node)
+            read.update(value.name for value in node.inputs if value is not None)
+    return tuple(reversed(kept)), read
 
 
 def _define_inputs(context: Context, graph: ModelGraph) -> dict[str, Value]:

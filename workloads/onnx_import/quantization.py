@@ -60,7 +60,7 @@ def make_parameters(
         fail(operation, f"it has {scale.size} scales and {zero_point.size} zero points")
     if scale.size == 1:
         scale, axis = scale.reshape(()), None
-    elif axis is None or scale.shape != (shape[axis],):
+    elif axis is None or scale.shape != shape[axis : axis + 1]:
         along = "the whole tensor" if axis is None else f"axis {axis}"
         fail(
             operation,

@@ -63,6 +63,7 @@ def refuse_operator(operation: Operation) -> NoReturn:
         )
     instead = _INSTEAD.get(
         operation.op,
-        "replace it by operators of docs/programmers_guide.md, or leave that part to the host",
+        "express it by products, element-wise operators, pooling and movements, or leave it to the "
+        "host",
     )
     fail(operation, f"this operator is not supported: {instead}")

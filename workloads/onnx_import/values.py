@@ -43,9 +43,12 @@ def constant_value(name: str, codes: NDArray[Any], parameters: Parameters) -> Va
     )
 
 
-def float_value(name: str, numbers: NDArray[Any]) -> Value:
-    """A floating-point constant."""
-    array = np.asarray(numbers, np.float32)
+def float_value(operation: Operation, name: str, numbers: NDArray[Any]) -> Value:
+    """A floating-point constant that an operation reads; an AssayError where it is not finite."""
+    with np.errstate(over="ignore"):
+        array = np.asarray(numbers, np.float32)
+    if not np.all(np.isfinite(array)):
+        fail(operation, f"its constant {quoted(name)} is not finite: export the model again")
     return Value(name, array.shape, None, constant=array)
 
 
