@@ -29,6 +29,7 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "text.assay").write_text("hello")
     np.savez(tmp_path / "wrong.npz", z=np.zeros((2, 2), np.int8))
     (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "text.onnx").write_text("hello")
     return tmp_path
 
 
@@ -38,6 +39,13 @@ BAD_COMMANDS = {
     "unknown workload": (["run", "gem:4x4x4"], "no workload 'gem:4x4x4'"),
     "malformed shape": (["run", "gemm:4x4"], "4x4"),
     "zero extent": (["run", "gemm:0x4x4"], "0"),
+    "malformed convolution": (["run", "conv:9x9:3x3"], "the shape is HxWxC:RxSxK"),
+    "kernel larger than image": (["run", "conv:3x3x3:5x5x4"], "more than the padded image has"),
+    "groups that divide nothing": (["run", "conv:9x9x4:3x3x4:g3"], "groups = 3 must divide"),
+    "unknown option": (["run", "conv:9x9x4:3x3x4:q2"], "'q2' is not one of s (stride)"),
+    "kernel beyond the fields": (["run", "conv:400x9x4:300x3x4"], "must be 1 to 255"),
+    "missing model": (["run", "{files}/none.onnx"], "there is no file"),
+    "not a model": (["run", "{files}/text.onnx"], "is not an ONNX model"),
     "unknown configuration": (["run", GEMM, "--config", "bas"], "no configuration 'bas'"),
     "unknown key": (["run", GEMM, "--config", "{files}/typo.toml"], "unknown key 'rowz'"),
     "rule broken": (["predict", GEMM, "--config", "{files}/odd.toml"], "power of two"),
