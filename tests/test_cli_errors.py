@@ -42,7 +42,10 @@ BAD_COMMANDS = {
     "malformed convolution": (["run", "conv:9x9:3x3"], "the shape is HxWxC:RxSxK"),
     "kernel larger than image": (["run", "conv:3x3x3:5x5x4"], "more than the padded image has"),
     "groups that divide nothing": (["run", "conv:9x9x4:3x3x4:g3"], "groups = 3 must divide"),
-    "unknown option": (["run", "conv:9x9x4:3x3x4:q2"], "'q2' is not one of s (stride)"),
+    "unknown option of a convolution": (
+        ["run", "conv:9x9x4:3x3x4:q2"],
+        "'q2' is not one of s (stride)",
+    ),
     "kernel beyond the fields": (["run", "conv:400x9x4:300x3x4"], "must be 1 to 255"),
     "missing model": (["run", "{files}/none.onnx"], "there is no file"),
     "not a model": (["run", "{files}/text.onnx"], "is not an ONNX model"),
