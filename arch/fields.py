@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import cached_property
 
 INSTRUCTION_BYTES = 64
 
@@ -170,13 +171,17 @@ class Field:
     signed: bool = False
     doc: str = ""
 
-    @property
+    @cached_property
     def low(self) -> int:
         return -(1 << (self.bits - 1)) if self.signed else 0
 
-    @property
+    @cached_property
     def high(self) -> int:
         return (1 << (self.bits - self.signed)) - 1
+
+    @cached_property
+    def mask(self) -> int:
+        return (1 << self.bits) - 1
 
 
 HEADER = (

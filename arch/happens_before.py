@@ -58,8 +58,8 @@ def happens_before(program: Sequence[Instruction]) -> HappensBefore:
             engine = instruction.engine
             if engine is None:
                 continue
-            for producer in Engine:
-                last = semaphores.take(producer, engine, instruction.waits[producer])
+            for producer, count in zip(Engine, instruction.waits, strict=True):
+                last = semaphores.take(producer, engine, count)
                 if last is not None:
                     np.maximum(clock[engine], completion[last], out=clock[engine])
             start[index] = completion[index] = clock[engine]

@@ -6,7 +6,6 @@ that no field covers are zero, and decode rejects anything else.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import ClassVar
@@ -65,9 +64,16 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Instruction:
-    """An instruction as software sees it. Subclasses add the fields of their layout."""
+    """An instruction as software sees it. Subclasses add the fields of their layout.
+
+    Attributes
+    ----------
+    engine
+        What executes it; None for END, which the front end keeps.
+    """
 
     OPCODE: ClassVar[Opcode]
+    engine: ClassVar[Engine | None]
 
     signal: int = 0
     wait_load: int = 0
@@ -75,9 +81,9 @@ class Instruction:
     wait_vector: int = 0
     wait_store: int = 0
 
-    @property
-    def engine(self) -> Engine | None:
-        return self.OPCODE.engine
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "OPCODE"):
+            cls.engine = cls.OPCODE.engine
 
     @property
     def waits(self) -> tuple[int, int, int, int]:
@@ -106,7 +112,7 @@ class Instruction:
                     f"{self.OPCODE.name}: {field.name} = {value} is outside "
                     f"{field.low}..{field.high}"
                 )
-            word |= (value & ((1 << field.bits) - 1)) << shift
+            word |= (value & field.mask) << shift
             shift += field.bits
         return word.to_bytes(INSTRUCTION_BYTES, "little")
 
@@ -281,17 +287,17 @@ _CLASSES: dict[Opcode, type[Instruction]] = {
     cls.OPCODE: cls for cls in (End, Load, Matrix, Vector, FillTable, ScaleRows, Store)
 }
 
-_ENUMERATED: dict[str, type[enum.IntEnum]] = {
-    "buffer": Buffer,
-    "addition": Addition,
-    "element_type": ElementType,
-    "multiplier_type": ElementType,
-    "source": Source,
-    "operation": Operation,
-    "statistic": Statistic,
-    "output_buffer": Destination,
-    "function": RowFunction,
-    "raw": Raw,
+_CODES: dict[str, frozenset[int]] = {
+    "buffer": frozenset(Buffer),
+    "addition": frozenset(Addition),
+    "element_type": frozenset(ElementType),
+    "multiplier_type": frozenset(ElementType),
+    "source": frozenset(Source),
+    "operation": frozenset(Operation),
+    "statistic": frozenset(Statistic),
+    "output_buffer": frozenset(Destination),
+    "function": frozenset(RowFunction),
+    "raw": frozenset(Raw),
 }
 
 _AT_LEAST_ONE = frozenset(
@@ -330,7 +336,7 @@ def decode(data: bytes) -> Instruction:
         raise AssayError(f"undefined opcode 0x{word & 0xFF:02x}") from None
     values: dict[str, int] = {}
     for field in LAYOUTS[opcode]:
-        value = word & ((1 << field.bits) - 1)
+        value = word & field.mask
         word >>= field.bits
         if field.signed and value > field.high:
             value -= 1 << field.bits
@@ -341,7 +347,7 @@ def decode(data: bytes) -> Instruction:
     for name, value in values.items():
         if name in _AT_LEAST_ONE and value == 0:
             raise AssayError(f"{opcode.name}: {name} = 0 must be at least 1")
-        if name in _ENUMERATED and value not in list(_ENUMERATED[name]):
+        if name in _CODES and value not in _CODES[name]:
             raise AssayError(f"{opcode.name}: {name} = {value} is undefined")
     return _CLASSES[opcode](**values)
 

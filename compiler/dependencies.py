@@ -14,6 +14,8 @@ from compiler.step import Region, Step
 Needs = list[int]
 """For each engine the last step that must have completed, as an index of steps; -1: none."""
 
+_WRITE, _READ = 0, 1
+
 
 def dependencies(steps: Sequence[Step]) -> list[Needs]:
     """The steps of other engines that each step must wait for when executed in this order.
@@ -24,16 +26,20 @@ def dependencies(steps: Sequence[Step]) -> list[Needs]:
     spaces = _spaces(steps)
     result = []
     for index, step in enumerate(steps):
+        engine = step.engine
         need = np.zeros(len(Engine), np.int32)
-        for region in step.reads:
-            np.maximum(need, spaces[region.space].before_read(region), out=need)
-        for region in step.writes:
-            np.maximum(need, spaces[region.space].before_write(region), out=need)
-        need[step.engine] = 0
-        for region in step.reads:
-            spaces[region.space].read(region, step.engine, index)
-        for region in step.writes:
-            spaces[region.space].write(region, step.engine, index)
+        read = [spaces[region.space].units(region) for region in step.reads]
+        written = [spaces[region.space].units(region) for region in step.writes]
+        for units in read:
+            np.maximum(need, units[:, :, _WRITE].max(axis=(0, 1)), out=need)
+        for units in written:
+            np.maximum(need, units.max(axis=(0, 1, 2)), out=need)
+        need[engine] = 0
+        for units in read:
+            units[:, :, _READ, engine] = index + 1
+        for units in written:
+            units[:] = 0
+            units[:, :, _WRITE, engine] = index + 1
         result.append((need - 1).tolist())
     return result
 
@@ -66,26 +72,11 @@ class _Space:
         units = -(-end // unit)
         self._accesses = np.zeros((units, 2, len(Engine)), np.int32)
 
-    def before_read(self, region: Region) -> NDArray[np.int32]:
-        """What wrote the region last."""
-        writes: NDArray[np.int32] = self._view(region)[:, :, 0].max(axis=(0, 1))
-        return writes
+    def units(self, region: Region) -> NDArray[np.int32]:
+        """Accesses of the units of a region, a view: [row, unit, write or read, engine].
 
-    def before_write(self, region: Region) -> NDArray[np.int32]:
-        """What wrote the region last and what read it since."""
-        accesses: NDArray[np.int32] = self._view(region).max(axis=(0, 1, 2))
-        return accesses
-
-    def read(self, region: Region, engine: Engine, index: int) -> None:
-        self._view(region)[:, :, 1, engine] = index + 1
-
-    def write(self, region: Region, engine: Engine, index: int) -> None:
-        view = self._view(region)
-        view[:] = 0
-        view[:, :, 0, engine] = index + 1
-
-    def _view(self, region: Region) -> NDArray[np.int32]:
-        """The units of a region, [row, unit, write or read, engine]."""
+        Of a unit the last write counts, and the reads since.
+        """
         first, size = region.start // self._unit, -(-region.size // self._unit)
         stride = region.stride // self._unit or size
         units = self._accesses[first : first + region.rows * stride]

@@ -47,12 +47,12 @@ def compile(graph: Graph, inputs: dict[str, NDArray[np.generic]], config: Config
     address = layout.reserve(len(program) * INSTRUCTION_BYTES)
     position = {step: index for index, step in enumerate(order)}
     complete = {name: position[step] for name, step in emitter.last_writes.items()}
+    own: list[list[Step]] = [[] for _ in graph.operators]
+    for step in emitter.steps:
+        own[step.operator].append(step)
     debug = DebugInfo(
         workload=graph.name,
-        operators=tuple(
-            operator_info(operator, [step for step in emitter.steps if step.operator == index])
-            for index, operator in enumerate(graph.operators)
-        ),
+        operators=tuple(map(operator_info, graph.operators, own)),
         operator_of=(*(step.operator for step in steps), -1),
         tensors=_tensor_places(graph, placement, layout, complete),
     )

@@ -102,9 +102,10 @@ def _with_edges(
     signals = [0] * len(program)
     waits: list[dict[str, int]] = [{} for _ in program]
     for (producer, consumer), pair in edges.items():
+        name = f"wait_{producer.name.lower()}"
         for giving, taking in pair:
             signals[giving] |= 1 << consumer
-            waits[taking][f"wait_{producer.name.lower()}"] = 1
+            waits[taking][name] = 1
     return [
         replace(instruction, signal=signal, **wait)
         for instruction, signal, wait in zip(program, signals, waits, strict=True)
