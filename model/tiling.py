@@ -19,9 +19,7 @@ from arch.timing import (
     VECTOR_PARAMETER_CYCLES,
     VECTOR_PIPELINE_CYCLES,
 )
-
-_DISTURBANCE = 1 / 64
-"""How much the work of one engine delays the others while they overlap."""
+from model.estimate import EngineEstimate
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def round_up(value: int, multiple: int) -> int:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(EngineEstimate):
     """Cycles of one layer on its own under one tiling: the slowest engine, start and tail.
 
     Each engine is taken to be busy throughout or to wait for a busier one.
@@ -84,17 +82,8 @@ class Estimate:
     space: Partition
 
     @property
-    def cycles(self) -> float:
-        parts = (
-            self.matrix_cycles,
-            self.vector_cycles,
-            self.load_cycles,
-            self.store_cycles,
-            self.dram_cycles,
-            self.fetch_cycles,
-        )
-        steady = max(parts) + _DISTURBANCE * (sum(parts) - max(parts))
-        return steady + self._start_cycles + self._tail_cycles + self._bubble_cycles
+    def edge_cycles(self) -> float:
+        return self._start_cycles + self._tail_cycles + self._bubble_cycles
 
     @cached_property
     def _blocks(self) -> int:
@@ -259,11 +248,3 @@ class Estimate:
         pass_cycles = group * max(self.tiling.rows, self.config.rows)
         weights = self._load_cycles_of(group * self.config.rows * self.config.cols)
         return (self._blocks - 1) * max(0.0, load + weights - pass_cycles)
-
-    def _cycles_of(self, size: int) -> float:
-        return size / self.config.dram_bytes_per_cycle
-
-    def _load_cycles_of(self, size: int) -> float:
-        """Cycles of LOAD for `size` bytes in long runs."""
-        window = self.config.read_window_beats * self.config.axi_bytes
-        return max(self._cycles_of(size), size * self.config.dram_latency_cycles / window)

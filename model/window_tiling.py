@@ -20,13 +20,12 @@ from arch.timing import (
     VECTOR_PARAMETER_CYCLES,
     VECTOR_PIPELINE_CYCLES,
 )
+from model.estimate import EngineEstimate
 from model.tiling import Partition, ceil_div
 
 CHUNK_TILES = 16
 """Weights of an instruction: few enough that the first ones are soon there, and many enough that
 fetching instructions costs little."""
-_DISTURBANCE = 1 / 64
-"""How much the work of one engine delays the others while they overlap."""
 _CHANNEL_PARTS = (1, 2, 4, 8, 16, 32, 64, 128)
 _WIDTH_CUTS = 64
 
@@ -160,7 +159,7 @@ def _even_sizes(total: int, count: int) -> tuple[tuple[int, int], tuple[int, int
 
 
 @dataclass(frozen=True)
-class WindowEstimate:
+class WindowEstimate(EngineEstimate):
     """Cycles of one operator on its own under one tiling: the slowest engine, start and tail."""
 
     shape: WindowShape
@@ -174,17 +173,8 @@ class WindowEstimate:
         return not self.shape.input_bytes or self.part_bytes <= self.space.activation
 
     @property
-    def cycles(self) -> float:
-        parts = (
-            self.matrix_cycles,
-            self.vector_cycles,
-            self.load_cycles,
-            self.store_cycles,
-            self.dram_cycles,
-            self.fetch_cycles,
-        )
-        steady = max(parts) + _DISTURBANCE * (sum(parts) - max(parts))
-        return steady + self._start_cycles + self._tail_cycles + self._bubble_cycles
+    def edge_cycles(self) -> float:
+        return self._start_cycles + self._tail_cycles + self._bubble_cycles
 
     @cached_property
     def _cuts(self) -> tuple[int, int]:
@@ -380,11 +370,3 @@ class WindowEstimate:
             return 0.0
         waits = self._passes * self.blocks - 1
         return waits * (self._slab_load_cycles + self.config.dram_latency_cycles)
-
-    def _cycles_of(self, size: float) -> float:
-        return size / self.config.dram_bytes_per_cycle
-
-    def _load_cycles_of(self, size: float) -> float:
-        """Cycles of LOAD for `size` bytes in long runs."""
-        window = self.config.read_window_beats * self.config.axi_bytes
-        return max(self._cycles_of(size), size * self.config.dram_latency_cycles / window)

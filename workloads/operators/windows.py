@@ -85,8 +85,8 @@ class Conv(Accumulated):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool:
-    """The greatest code of each window; padding is never the greatest."""
+class _Pool:
+    """A window that makes one code of those of a channel; `input` and `output` have a pixel a row."""
 
     name: str
     input: Tensor
@@ -94,11 +94,16 @@ class MaxPool:
     window: Window
     output: Tensor
 
-    kind: ClassVar[str] = "max_pool"
-    macs: ClassVar[int] = 0
-
     def __post_init__(self) -> None:
-        _check_pool(self)
+        check_name("operator", self.name)
+        check_type(self.name, "input", self.input, BYTES)
+        self.window.check(self.name, self.image)
+        sides = zip(("top", "left", "bottom", "right"), self.window.padding, strict=True)
+        for side, pad in sides:
+            if pad >= self.window.reach[side in ("left", "right")]:
+                fail(self.name, f"padding {pad} at the {side} holds whole windows: make it smaller")
+        self.image.check(self.name, "input", self.input)
+        self.output_image.check(self.name, "output", self.output)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -114,7 +119,19 @@ class MaxPool:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AveragePool:
+class MaxPool(_Pool):
+    """The greatest code of each window; padding is never the greatest."""
+
+    kind: ClassVar[str] = "max_pool"
+    macs: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_type(self.name, "output", self.output, (self.input.element_type,))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AveragePool(_Pool):
     """``clamp(requantize(sum over the window of (input - zero), f32(scale / count)) + zero)``.
 
     Attributes
@@ -127,12 +144,7 @@ class AveragePool:
         By default the range of the output's type.
     """
 
-    name: str
-    input: Tensor
-    image: Image
-    window: Window
     scale: float
-    output: Tensor
     count_include_pad: bool = False
     input_zero_point: int = 0
     output_zero_point: int = 0
@@ -141,24 +153,13 @@ class AveragePool:
     kind: ClassVar[str] = "average_pool"
 
     def __post_init__(self) -> None:
-        _check_pool(self)
+        super().__post_init__()
+        check_type(self.name, "output", self.output, BYTES)
         check_source_zero_point(self.name, "input_zero_point", self.input_zero_point, self.input)
         kind = self.output.element_type
         check_output_zero_point(self.name, "output_zero_point", self.output_zero_point, kind)
         check_scale(self.name, "scale over taps", self.scale / self.window.taps)
         check_clamp(self.name, "clamp", self.clamp, kind)
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.input,)
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return (self.output,)
-
-    @cached_property
-    def output_image(self) -> Image:
-        return self.window.over(self.image, self.image.channels)
 
     @property
     def macs(self) -> int:
@@ -182,17 +183,3 @@ def _taps_inside(made: int, extent: int, window: Window, axis: int) -> NDArray[n
     at = starts[:, None] + np.arange(window.kernel[axis], dtype=np.int64) * window.dilation[axis]
     inside: NDArray[np.int64] = ((at >= 0) & (at < extent)).sum(axis=1)
     return inside
-
-
-def _check_pool(operator: MaxPool | AveragePool) -> None:
-    check_name("operator", operator.name)
-    check_type(operator.name, "input", operator.input, BYTES)
-    allowed = BYTES if isinstance(operator, AveragePool) else (operator.input.element_type,)
-    check_type(operator.name, "output", operator.output, allowed)
-    operator.window.check(operator.name, operator.image)
-    for side, pad in zip(("top", "left", "bottom", "right"), operator.window.padding, strict=True):
-        reach = operator.window.reach[side in ("left", "right")]
-        if pad >= reach:
-            fail(operator.name, f"padding {pad} at the {side} holds whole windows: make it smaller")
-    operator.image.check(operator.name, "input", operator.input)
-    operator.output_image.check(operator.name, "output", operator.output)
