@@ -80,7 +80,8 @@ def lower_average_pool(builder: Builder, node: Node) -> None:
 
 def _spans_rows(image: Image, window: Window) -> bool:
     """Whether every window is whole neighbouring rows of an image, and so many pixels that adding
-    them up as rows of a matrix takes fewer cycles than tap by tap."""
+    them up as rows of a matrix takes fewer cycles than tap by tap.
+    """
     return (
         window.kernel[1] == image.width
         and window.dilation == (1, 1)

@@ -86,7 +86,7 @@ class Conv(Accumulated):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Pool:
-    """A window that makes one code of those of a channel; `input` and `output` have a pixel a row."""
+    """A window that makes one code of those of a channel; tensors have a pixel in each row."""
 
     name: str
     input: Tensor
