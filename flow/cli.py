@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Annotated
 
@@ -257,11 +259,16 @@ def _program(
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    mend = "write it with numpy.savez, an array for each input"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"{path}: not a readable .npz file: {error}") from None
+    except OSError as error:
+        raise AssayError(f"{path}: not a readable .npz file: {error.strerror}: {mend}") from None
+    except (ValueError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        raise AssayError(
+            f"{path}: not a readable .npz file, or only a part of one: {mend}"
+        ) from None
 
 
 app.command("correlate")(correlate_command)

@@ -29,7 +29,7 @@ def run(normalized: Normalized, feeds: dict[str, Array]) -> dict[str, Array]:
     """Outputs by the model's names; floating point is quantised and dequantised here."""
     codes: dict[str, Array] = {}
     for name, value in normalized.inputs.items():
-        fed = feeds[name]
+        fed = feeds[normalized.origins.get(name, name)]
         assert fed.shape == value.shape, name
         codes[value.name] = quantize(fed, value) if name in normalized.float_inputs else fed
     for node in normalized.nodes:
@@ -257,6 +257,9 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "Neg": np.negative,
     "Softplus": lambda x: np.log1p(np.exp(x)),
     "Sqrt": np.sqrt,
+    "Softsign": lambda x: x / (1 + np.abs(x)),
+    "Selu": lambda x, alpha, gamma: np.where(x < 0, np.expm1(x) * alpha, x) * gamma,
+    "Pow": lambda x, exponent: x ** np.float32(exponent),
     "Swish": lambda x: x / (1 + np.exp(-x)),
     "Mish": lambda x: x * np.tanh(np.log1p(np.exp(x))),
 }

@@ -29,6 +29,9 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "text.assay").write_text("hello")
     np.savez(tmp_path / "wrong.npz", z=np.zeros((2, 2), np.int8))
     (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "part.npz").write_bytes((tmp_path / "wrong.npz").read_bytes()[:100])
+    np.save(tmp_path / "array.npy", np.zeros((2, 2), np.int8))
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
     (tmp_path / "text.onnx").write_text("hello")
     return tmp_path
 
@@ -64,6 +67,8 @@ BAD_COMMANDS = {
     ),
     "unknown input": (["run", GEMM, "--inputs", "{files}/wrong.npz"], "no graph input 'z'"),
     "not an npz": (["run", GEMM, "--inputs", "{files}/text.npz"], "not a readable .npz"),
+    "a part of an npz": (["run", GEMM, "--inputs", "{files}/part.npz"], "not a readable .npz"),
+    "an array alone": (["run", GEMM, "--inputs", "{files}/array.npz"], "not a readable .npz"),
     "no folder for JSON": (["run", GEMM, "--json", "{files}/no/x.json"], "there is no folder"),
     "folder as JSON": (["run", GEMM, "--json", "{files}"], "cannot be written"),
     "image with sentences": (

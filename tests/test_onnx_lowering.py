@@ -20,8 +20,11 @@ CASES = EXACT | CLOSE
 MERGED = {"identity", "dropout"}
 """ONNX Runtime leaves the first of two quantisations out."""
 UNQUANTISED = {"conv swish by parts", "conv hard swish"}
+INFERRED = {"max pool up, a window in the padding"}
+"""Shape inference counts that window, ONNX Runtime does not."""
 WITHIN_ONE = {
     "concat of convolutions",
+    "conv padded with a number",
     "softmax",
     "softmax of an inner axis",
     "layer normalization",
@@ -29,7 +32,7 @@ WITHIN_ONE = {
     "average pool",
     "global average pool",
 }
-COMPUTED = [name for name in CASES if name not in MERGED | UNQUANTISED]
+COMPUTED = [name for name in CASES if name not in MERGED | UNQUANTISED | INFERRED]
 
 ROUNDED = {"AveragePool", "GlobalAveragePool", "LayerNormalization", "ReduceMean", "Softmax"}
 """Operators that are within one code; all others are equal."""

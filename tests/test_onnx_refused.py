@@ -99,11 +99,6 @@ def of_domain(b: ModelBuilder) -> str:
     return b.node("Mystery", [b.input(ROWS)], domain="com.example")
 
 
-def twice(b: ModelBuilder) -> str:
-    x = b.input(ROWS)
-    return b.through(b.node("Add", [b.through(x, 0.05), b.through(x, 0.06)]))
-
-
 def by_channel(b: ModelBuilder) -> str:
     x = b.quantize(b.input(ROWS), np.full(10, 0.05), np.zeros(10), axis=1)
     return b.dequantize(x, np.full(10, 0.05), np.zeros(10), axis=1)
@@ -145,7 +140,6 @@ REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
     "sums read on": (sums_read_on, ("int32 sums", "QLinearMatMul")),
     "control flow": (loop, ("(If)", "graphs within a graph")),
     "domain": (of_domain, ("(Mystery)", "does not import its domain 'com.example'")),
-    "input quantised twice": (twice, ("input 'x' is quantised twice",)),
     "activation by channel": (by_channel, ("(QuantizeLinear)", "scale [10]", "whole tensor")),
     "weight along k": (along_k, ("(MatMul)", "along axis 0")),
     "constant output": (constant_output, ("depends on no input",)),

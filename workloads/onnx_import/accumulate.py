@@ -11,7 +11,7 @@ from arch.isa import ElementType
 from workloads.epilogue import Range
 from workloads.onnx_import.builder import Builder
 from workloads.onnx_import.codes import combined_scale, optional, quantization
-from workloads.onnx_import.messages import fail
+from workloads.onnx_import.messages import fail, quoted
 from workloads.onnx_import.normal import Node, Value
 from workloads.onnx_import.tables import clamp_range
 from workloads.quantize import Quantization
@@ -70,9 +70,10 @@ def zero_point_of(node: Node, value: Value) -> int:
     """The zero point of a whole tensor, which needs no scale."""
     if value.zero_point is None:
         return 0
-    if value.zero_point.size != 1:
-        fail(node, "its activations have a zero point for each row: use one for all of them")
-    return int(value.zero_point.reshape(-1)[0])
+    first, *others = np.unique(value.zero_point)
+    if others:
+        fail(node, f"zero points of {quoted(value.name)} differ: quantise it with one for all")
+    return int(first)
 
 
 def output_tensor(builder: Builder, node: Node, name: str, rows: int, cols: int) -> Tensor:

@@ -12,9 +12,10 @@ from onnx import TensorProto
 
 from workloads.onnx_import import attributes
 from workloads.onnx_import.context import Context
-from workloads.onnx_import.entries import Constant
+from workloads.onnx_import.entries import Constant, Entry, Real
 from workloads.onnx_import.messages import extents, fail
 from workloads.onnx_import.model_graph import Operation
+from workloads.onnx_import.quantization import numbers_of
 from workloads.onnx_import.shapes import broadcast
 from workloads.onnx_import.tensors import (
     MOST_DIMENSIONS,
@@ -31,6 +32,8 @@ _ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "Sub": np.subtract,
     "Mul": np.multiply,
     "Div": np.divide,
+    "Mod": np.mod,
+    "Pow": np.power,
     "Min": np.minimum,
     "Max": np.maximum,
     "Equal": np.equal,
@@ -47,17 +50,30 @@ _OPERANDS = {"Where": 3, "Neg": 1, "Abs": 1, "Sqrt": 1, "Floor": 1, "Ceil": 1}
 def is_foldable(context: Context, operation: Operation) -> bool:
     """Whether :func:`folded` takes it: it is in the list, and all its inputs are constant."""
     inputs = [context[name] for name in operation.inputs if name]
-    constant = bool(inputs) and all(isinstance(entry, Constant) for entry in inputs)
-    return constant and operation.op in FOLDED
+    if not inputs or operation.op not in FOLDED:
+        return False
+    if operation.op in _ELEMENTWISE:
+        return all(_array(entry) is not None for entry in inputs)
+    # What is joined only keeps its quantisation.
+    return all(isinstance(entry, Constant) for entry in inputs)
 
 
 def folded(context: Context, operation: Operation) -> Constant:
     """The result of an operation whose inputs are constant."""
     inputs = [context.entry(operation, place) for place in range(len(operation.inputs))]
-    arrays = [entry.array for entry in inputs if isinstance(entry, Constant)]
+    arrays = [array for array in map(_array, inputs) if array is not None]
     with np.errstate(all="ignore"):
         made = FOLDED[operation.op](context, operation, arrays)
     return Constant(operation.outputs[0], made)
+
+
+def _array(entry: Entry | None) -> Array | None:
+    """Numbers of what is constant."""
+    if isinstance(entry, Constant):
+        return entry.array
+    if isinstance(entry, Real) and entry.value.constant is not None:
+        return numbers_of(entry.value)
+    return None
 
 
 def constant_of(operation: Operation) -> Constant:
@@ -106,18 +122,21 @@ def _elementwise(context: Context, operation: Operation, arrays: list[Array]) ->
     for array in arrays:
         shape = broadcast(operation, shape, array.shape)
     _reserve(context, operation, shape, dtype)
-    if operation.op == "Div" and dtype.kind in "iu":
-        return _truncating(operation, *arrays)
+    if dtype.kind in "iu":
+        if operation.op in ("Div", "Mod") and not np.all(arrays[1]):
+            fail(operation, "it divides an integer by zero")
+        if operation.op == "Pow" and np.any(arrays[1] < 0):
+            fail(operation, "it raises an integer to a negative power: cast it to float")
+        if operation.op == "Div":
+            return _truncating(*arrays)
     if operation.op != "Equal" and operation.op != "Where" and dtype.kind == "b":
         fail(operation, "it computes with booleans: cast them")
     made: Array = np.asarray(_ELEMENTWISE[operation.op](*arrays))
     return made if operation.op == "Equal" else made.astype(dtype)
 
 
-def _truncating(operation: Operation, left: Array, right: Array) -> Array:
+def _truncating(left: Array, right: Array) -> Array:
     """Division of integers, towards zero."""
-    if not np.all(right):
-        fail(operation, "it divides an integer by zero")
     quotient = np.floor_divide(left, right)
     inexact = quotient * right != left
     return np.asarray(quotient + (inexact & ((left < 0) != (right < 0)))).astype(left.dtype)

@@ -22,7 +22,7 @@ from workloads.onnx_import.entries import (
     Parameters,
     Real,
 )
-from workloads.onnx_import.messages import fail, problem, quoted, title
+from workloads.onnx_import.messages import as_the_quantizer, fail, problem, quoted, title
 from workloads.onnx_import.model_graph import ModelGraph, Operation
 from workloads.onnx_import.normal import Value
 from workloads.onnx_import.quantization import (
@@ -167,6 +167,13 @@ def bytes_of(operation: Operation, value: Value) -> Value:
     return value
 
 
+def _instead(operation: Operation, entry: Computed | Joined) -> str:
+    """How a result that an operation reads comes to be quantised."""
+    if operation.op == "Sub" and entry.operation.op == "ReduceMean":
+        return "or export with opset 17, where LayerNormalization is one operator"
+    return as_the_quantizer(entry.operation)
+
+
 def refusal(operation: Operation, entry: Entry, name: str) -> AssayError:
     """The error to raise about an input that is not quantised as it has to be."""
     between = "put QuantizeLinear and DequantizeLinear between them"
@@ -180,11 +187,16 @@ def refusal(operation: Operation, entry: Entry, name: str) -> AssayError:
             f"it reads the integers {quoted(name)}: dequantise them, or use its quantised form",
         )
     if isinstance(entry, HostInput):
-        return problem(operation, f"it reads input {quoted(name)} in floating point: {between}")
+        # It leaves these in floating point behind what is.
+        kept = operation.op in ("Relu", "Clip")
+        instead = "" if kept else f", {as_the_quantizer(operation)}"
+        return problem(
+            operation, f"it reads input {quoted(name)} in floating point: {between}{instead}"
+        )
     if isinstance(entry, Computed | Joined):
         return problem(
             operation,
             f"it reads {quoted(name)}, which {title(entry.operation)} makes in floating point: "
-            f"{between}",
+            f"{between}, {_instead(operation, entry)}",
         )
     return problem(operation, f"it cannot read {quoted(name)}: quantise it anew")

@@ -21,7 +21,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class InputEdge:
-    """An input of the model, and of the graph.
+    """An input of the model, and of the graph: one of those, where it is quantised in several ways.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ class Edges:
         AssayError
             A name, shape or type is wrong, or a number is not finite or no index of the table.
         """
-        names = ", ".join(quoted(edge.name) for edge in self.inputs)
+        names = ", ".join(dict.fromkeys(quoted(edge.name) for edge in self.inputs))
         if unknown := sorted(set(arrays) - {edge.name for edge in self.inputs}):
             raise AssayError(f"the model has no input {quoted(unknown[0])}: its inputs are {names}")
         for edge in self.inputs:

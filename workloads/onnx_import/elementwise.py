@@ -47,7 +47,11 @@ def pair(operation: Operation, left: Value, right: Value, op: str | None = None)
     if left.constant is not None and right.constant is not None:
         fail(operation, "both its inputs are constant: compute it before exporting")
     if op == "Div" and right.constant is None:
-        fail(operation, "it divides by a computed tensor: only division by constants is supported")
+        fail(
+            operation,
+            "it divides by a computed tensor: only division by constants is supported; if this is "
+            "a part of a normalisation, export with opset 17, which has LayerNormalization",
+        )
     shape = checked(operation, broadcast(operation, left.shape, right.shape))
     return Computed(operation, operation.outputs[0], op, (left, right), shape)
 

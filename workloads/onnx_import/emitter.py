@@ -17,7 +17,7 @@ from workloads.onnx_import.entries import (
     Parameters,
     Real,
 )
-from workloads.onnx_import.messages import fail, problem, quoted
+from workloads.onnx_import.messages import fail, problem
 from workloads.onnx_import.model_graph import Operation
 from workloads.onnx_import.moves import axis_after, is_identity, moved
 from workloads.onnx_import.normal import Function, Node, Value
@@ -45,12 +45,16 @@ class Emitter:
     nodes
         Those made so far.
     inputs
-        Codes of floating-point inputs of the model that were quantised.
+        Codes of floating-point inputs of the model that were quantised, by the inputs' names; those
+        of an input that is quantised in another way too by their own.
+    origins
+        For those by the codes' own name: the input of the model.
     """
 
     def __init__(self, tensors: Iterable[str]) -> None:
         self.nodes: list[Node] = []
         self.inputs: dict[str, Value] = {}
+        self.origins: dict[str, str] = {}
         self._node_names = UniqueNames()
         self._value_names = UniqueNames()
         self._free = set(tensors)
@@ -106,7 +110,7 @@ class Emitter:
             case Real():
                 return self._requantized(operation, entry.value, parameters, name)
             case HostInput():
-                return self._input(operation, entry, parameters, name)
+                return self._input(entry, parameters, name)
             case Computed():
                 output = value_of(name, entry.shape, parameters)
                 return self.emit(
@@ -143,15 +147,13 @@ class Emitter:
         output = value_of(name, value.shape, parameters)
         return self.emit(operation, "Requantize", (value,), output)
 
-    def _input(
-        self, operation: Operation, entry: HostInput, parameters: Parameters, name: str
-    ) -> Value:
-        if entry.name in self.inputs:
-            fail(
-                operation, f"input {quoted(entry.name)} is quantised twice, differently: do it once"
-            )
+    def _input(self, entry: HostInput, parameters: Parameters, name: str) -> Value:
         value = replace(value_of(name, entry.shape, parameters), name=self.fresh(name))
-        self.inputs[entry.name] = value
+        if entry.name in self.inputs:
+            self.inputs[value.name] = value
+            self.origins[value.name] = entry.name
+        else:
+            self.inputs[entry.name] = value
         return value
 
     def move(

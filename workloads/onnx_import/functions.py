@@ -26,7 +26,13 @@ _TABLES: dict[str, attributes.Table] = {
     "Softplus": {},
     "Sqrt": {},
     "Mish": {},
+    "Softsign": {},
     "Clip": {},
+    "Pow": {},
+    "Selu": {
+        "alpha": attributes.number(float(np.float32(1.6732632))),
+        "gamma": attributes.number(float(np.float32(1.050701))),
+    },
     "Swish": {"alpha": attributes.number(1.0)},
     "LeakyRelu": {"alpha": attributes.number(float(np.float32(0.01)))},
     "Elu": {"alpha": attributes.number(1.0)},
@@ -38,7 +44,9 @@ _TABLES: dict[str, attributes.Table] = {
 }
 FUNCTIONS = frozenset(_TABLES)
 
-_MONOTONE = frozenset(("Relu", "Clip", "Sigmoid", "Tanh", "Erf", "Exp", "Softplus", "Sqrt"))
+_MONOTONE = frozenset(
+    ("Relu", "Clip", "Sigmoid", "Tanh", "Erf", "Exp", "Softplus", "Sqrt", "Softsign")
+)
 _SIXTH = np.float32(1 / 6)
 
 
@@ -65,6 +73,8 @@ def function_of(operation: Operation, constant: Callable[[int], NDArray[Any] | N
             "min": _bound(operation, constant(1), -math.inf),
             "max": _bound(operation, constant(2), math.inf),
         }
+    if operation.op == "Pow":
+        given = {"exponent": _exponent(operation, constant(1))}
     return Function(operation.op, given)
 
 
@@ -93,6 +103,14 @@ def gated(functions: tuple[Function, ...], behind: tuple[Function, ...]) -> Func
         if np.float32(alpha) == _SIXTH and beta == 0.5:
             return Function("HardSwish")
     return None
+
+
+def _exponent(operation: Operation, given: NDArray[Any] | None) -> float:
+    if given is None or given.size != 1 or given.ndim > 1 or given.dtype.kind not in "iuf":
+        fail(operation, "its exponent must be one number")
+    if not math.isfinite(given.item()):
+        fail(operation, "its exponent must be finite")
+    return float(given.item())
 
 
 def _bound(operation: Operation, given: NDArray[Any] | None, default: float) -> float:

@@ -110,7 +110,12 @@ def _graph(
         ]
         inputs.append(
             InputEdge(
-                name, value.shape, source.tensor, source.order, codes, min(entries, default=None)
+                model.origins.get(name, name),
+                value.shape,
+                source.tensor,
+                source.order,
+                codes,
+                min(entries, default=None),
             )
         )
     graph = Graph(

@@ -42,6 +42,12 @@ def title(operation: Named) -> str:
     return f"node {quoted(operation.name)} ({quoted(operation.op)[1:-1]})"
 
 
+def as_the_quantizer(operation: Named) -> str:
+    """How ONNX Runtime's quantiser comes to quantise the result of an operation."""
+    op = quoted(operation.op)
+    return f"as quantize_static (format QDQ) does with {op} in op_types_to_quantize"
+
+
 def problem(operation: Named, message: str) -> AssayError:
     """The error to raise about an operation."""
     return AssayError(f"{title(operation)}: {message}")

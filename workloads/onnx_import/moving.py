@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from workloads.onnx_import import attributes
+from workloads.onnx_import.blocks import BLOCKS
 from workloads.onnx_import.context import Context, bytes_of, refusal
 from workloads.onnx_import.entries import Codes, Constant, Entry, Move, Moved, Real
 from workloads.onnx_import.messages import fail, title
@@ -20,7 +21,7 @@ _MOST_MOVES = 64
 
 
 def moved_entries(context: Context, operation: Operation) -> tuple[Entry, ...]:
-    """What the outputs of an operation of `MOVEMENTS` are."""
+    """What the outputs of an operation of `MOVEMENTS` or `BLOCKS` are."""
     entry = context.entry(operation, 0)
     if operation.op == "Gather" and not isinstance(entry, Codes):
         indices = context.entry(operation, 1)
@@ -30,6 +31,10 @@ def moved_entries(context: Context, operation: Operation) -> tuple[Entry, ...]:
         isinstance(entry, Constant) and entry.array.dtype.kind in "iu"
     )
     moving = Moving(operation, entry.shape, context.constants(operation), integer)
+    if operation.op in BLOCKS:
+        for move in BLOCKS[operation.op](moving):
+            entry = _moved(context, entry, move)
+        return (entry,)
     return tuple(_moved(context, entry, move) for move in moves_of(moving))
 
 

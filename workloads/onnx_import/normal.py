@@ -32,10 +32,13 @@ Div                     x; float or constant codes                  none
 Relu, Sigmoid, Tanh,    x                                           none
 HardSwish, Erf, Exp,
 Abs, Neg, Softplus,
-Sqrt, Swish, Mish
+Sqrt, Swish, Mish,
+Softsign
 Clip                    x                                           min, max: floats, infinite where
                                                                     left out
 LeakyRelu, Elu          x                                           alpha
+Selu                    x                                           alpha, gamma
+Pow                     x                                           exponent: one number
 HardSigmoid             x                                           alpha, beta
 Gelu                    x                                           approximate: "none" or "tanh"
 Softmax                 x                                           axis
@@ -167,7 +170,10 @@ class Normalized:
     host_operators
         What the runtime does outside, in words: quantise 'x', dequantise 'y'.
     float_inputs, float_outputs
-        Which of them (by the model's names) are floating point outside and quantised by the host.
+        Which of them are floating point outside and quantised by the host.
+    origins
+        An input of the model that is quantised in several ways is in `inputs` once for each: by its
+        own name, and by others, which are here with its name.
     """
 
     name: str
@@ -177,3 +183,4 @@ class Normalized:
     host_operators: tuple[str, ...]
     float_inputs: frozenset[str]
     float_outputs: frozenset[str]
+    origins: dict[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from onnx import ModelProto, TensorProto
 
 from arch.errors import AssayError
 from arch.isa import ElementType
+from workloads.onnx_import.blocks import BLOCKS
 from workloads.onnx_import.constants import constant_of, folded, is_foldable, shape_of
 from workloads.onnx_import.context import Context
 from workloads.onnx_import.entries import (
@@ -22,7 +23,7 @@ from workloads.onnx_import.entries import (
 )
 from workloads.onnx_import.float_operators import FLOAT_OPERATORS
 from workloads.onnx_import.integers import cast, conv_integer, matmul_integer
-from workloads.onnx_import.messages import extents, fail, quoted, title
+from workloads.onnx_import.messages import as_the_quantizer, extents, fail, quoted, title
 from workloads.onnx_import.model_graph import (
     MICROSOFT,
     Edge,
@@ -106,15 +107,24 @@ def normalize_model(model: ModelProto, name: str) -> Normalized:
     outputs = {tensor: _output(context, tensor, edge) for tensor, edge in graph.outputs.items()}
     nodes, read = _read_by(context.emitter.nodes, outputs.values())
     made = {**integers, **context.emitter.inputs}
-    inputs = {key: made[key] for key in graph.inputs if key in made and made[key].name in read}
+    origins = context.emitter.origins
+    keys = [*(key for key in graph.inputs if key in made), *origins]
+    inputs = {key: made[key] for key in keys if made[key].name in read}
     quantized = [tensor for tensor in inputs if tensor in context.emitter.inputs]
     dequantized = [tensor for tensor in outputs if isinstance(context[tensor], Real)]
     host_operators = (
-        *(f"quantise {quoted(tensor)}" for tensor in quantized),
+        *(f"quantise {quoted(origins.get(tensor, tensor))}" for tensor in quantized),
         *(f"dequantise {quoted(tensor)}" for tensor in dequantized),
     )
     return Normalized(
-        name, nodes, inputs, outputs, host_operators, frozenset(quantized), frozenset(dequantized)
+        name,
+        nodes,
+        inputs,
+        outputs,
+        host_operators,
+        frozenset(quantized),
+        frozenset(dequantized),
+        {key: origin for key, origin in origins.items() if key in inputs},
     )
 
 
@@ -164,7 +174,7 @@ def _entries(context: Context, operation: Operation) -> tuple[Entry, ...]:
     """What the outputs of an operation are."""
     if operation.domain == "" and is_foldable(context, operation):
         return (folded(context, operation),)
-    if operation.domain == "" and operation.op in MOVEMENTS:
+    if operation.domain == "" and operation.op in MOVEMENTS | BLOCKS:
         return moved_entries(context, operation)
     handlers = {"": _HANDLERS, MICROSOFT: _CONTRIBUTED_HANDLERS}.get(operation.domain, {})
     if operation.op not in handlers:
@@ -181,7 +191,7 @@ def _output(context: Context, tensor: str, edge: Edge) -> Value:
     if isinstance(entry, Computed | Joined):
         raise AssayError(
             f"{title(entry.operation)}: its result is never quantised before {where}: quantise it, "
-            "QuantizeLinear and DequantizeLinear behind it"
+            f"QuantizeLinear and DequantizeLinear behind it, {as_the_quantizer(entry.operation)}"
         )
     if isinstance(entry, HostInput):
         raise AssayError(f"{where} is input {quoted(entry.name)}, never quantised: leave it out")

@@ -22,8 +22,6 @@ Attributes = dict[str, Any]
 CLAMPS = ("Relu", "Clip")
 """Functions that commute with rounding."""
 
-_SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
-
 
 def number(attributes: Attributes, name: str, default: float) -> float:
     """An attribute of one number, which is float32."""
@@ -66,12 +64,21 @@ def _leaky(x: Reals, attributes: Attributes) -> Reals:
 
 
 def _selu(x: Reals, attributes: Attributes) -> Reals:
-    gamma = number(attributes, "gamma", _SELU_GAMMA)
-    return gamma * _elu(x, number(attributes, "alpha", _SELU_ALPHA))
+    return number(attributes, "gamma", 1.0) * _elu(x, number(attributes, "alpha", 1.0))
 
 
 def _swish(x: Reals, attributes: Attributes) -> Reals:
     return x * _sigmoid(number(attributes, "alpha", 1.0) * x)
+
+
+def _pow(x: Reals, attributes: Attributes) -> Reals:
+    """Squares and cubes are products in float32."""
+    exponent = number(attributes, "exponent", 1.0)
+    if exponent not in (2, 3):
+        return np.asarray(np.power(x, exponent))
+    narrow = x.astype(np.float32)
+    square = narrow * narrow
+    return (square if exponent == 2 else square * narrow).astype(np.float64)
 
 
 FUNCTIONS: dict[str, Callable[[Reals, Attributes], Reals]] = {
@@ -89,6 +96,7 @@ FUNCTIONS: dict[str, Callable[[Reals, Attributes], Reals]] = {
     "Log": lambda x, _: np.log(x),
     "Mish": lambda x, _: x * np.tanh(np.logaddexp(0, x)),
     "Neg": lambda x, _: -x,
+    "Pow": _pow,
     "Reciprocal": lambda x, _: 1 / x,
     "Relu": lambda x, _: np.maximum(x, 0),
     "Round": lambda x, _: np.rint(x),

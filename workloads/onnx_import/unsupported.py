@@ -10,7 +10,8 @@ from workloads.onnx_import.model_graph import MICROSOFT, Operation
 _STATICALLY = "quantise statically: onnxruntime.quantization.quantize_static, format QDQ"
 _PREPROCESS = "onnxruntime.quantization.shape_inference.quant_pre_process does so"
 _INSTEAD = {
-    "BatchNormalization": f"fold it into the convolution before quantising; {_PREPROCESS}",
+    "BatchNormalization": f"fold it into the convolution before quantising; {_PREPROCESS}; where "
+    "there is none, write it as Mul and Add",
     "DynamicQuantizeLinear": f"scales must be known before; {_STATICALLY}",
     "DynamicQuantizeMatMul": f"scales must be known before; {_STATICALLY}",
     "DynamicQuantizeLSTM": f"scales must be known before; {_STATICALLY}",
@@ -34,10 +35,7 @@ _INSTEAD = {
     "GatherND": "use Gather with constant indices",
     "Expand": "Add and Mul broadcast by themselves",
     "Tile": "use Concat",
-    "DepthToSpace": "use Reshape and Transpose",
-    "SpaceToDepth": "use Reshape and Transpose",
     "PRelu": "use LeakyRelu",
-    "Pow": "use Mul",
     "Einsum": "use Transpose, Reshape and MatMul",
     "Attention": "use MatMul and Softmax",
     "QAttention": f"quantise before ONNX Runtime fuses it; {_STATICALLY}",
