@@ -10,6 +10,7 @@ from onnx_cases import conv, gemm, matmul, op
 from onnx_models import ModelBuilder, onnx_runtime, sample_of
 
 from arch.isa import ElementType
+from workloads.onnx_import import context
 from workloads.onnx_import.normal import Normalized
 from workloads.onnx_import.normalize import normalize_model
 
@@ -176,6 +177,11 @@ def test_weights_may_be_floats_that_the_model_quantises():
     weight = b.dequantize(codes, [0.5, 0.25], [0, 0], np.int8, axis=1)
     (node,) = form(b, b.through(b.node("MatMul", [b.through(b.input((3, 2))), weight]))).nodes
     assert node.inputs[1].constant.tolist() == [[1, -36], [1, 4]]
+
+
+def test_large_models_may_fold_large_constants(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(context, "_FOLDED_BYTES", 0)
+    test_weights_may_be_floats_that_the_model_quantises()
 
 
 def test_weights_are_moved_at_import():

@@ -180,7 +180,8 @@ def test_sums_leave_the_model_as_they_are(operator, shape, dtype):
 def test_sums_scaled_by_constants_are_dequantised_by_the_host():
     b = ModelBuilder()
     y = b.node("Cast", [integer_matmul(b, b.input(ROWS, TensorProto.UINT8), np.int8)], to=1)
-    y = b.node("Mul", [b.node("Mul", [y, b.constant(np.float32(0.5))]), b.floats(4)])
+    for factor in (b.constant(np.float32(0.5)), b.floats(4), b.constant(np.float32(3))):
+        y = b.node("Mul", [y, factor])
     feed = np.random.default_rng(1).integers(0, 255, ROWS).astype(np.uint8)
     made, expected, normalized = both(b.model(y), feed)
     np.testing.assert_allclose(made, expected, rtol=1e-6)
