@@ -9,7 +9,7 @@ import numpy as np
 
 from arch.config import Config
 from arch.isa import Buffer, Engine, Instruction, Load
-from arch.timing import GATHER_CYCLES, VECTOR_PIPELINE_CYCLES
+from arch.timing import GATHER_CYCLES
 from model.beat_masks import WriteMasks
 from model.dma import cut, slot_free_from
 from model.dram import Dram
@@ -52,6 +52,7 @@ class LoadEngine(Sequencer):
         self._sub_banks = {
             buffer: SubBanks(config, buffer) for buffer in BUFFERS.values() if buffer in contended
         }
+        self._vector = vector
         self._writes = LoadWrites(config, vector)
         self._max_outstanding_reads = config.max_outstanding_reads
         self._read_window_beats = config.read_window_beats
@@ -111,8 +112,8 @@ class LoadEngine(Sequencer):
     def proceed(self, until: int) -> bool:
         """Present bursts before, and decide beats up to, the cycle ``until``.
 
-        VECTOR's reads up to that cycle are known, and so is what it writes
-        ``VECTOR_PIPELINE_CYCLES`` later (T-VX-04), but for what follows from the beats themselves.
+        VECTOR's reads up to that cycle are known, and so is what it writes a pipeline later, but
+        for what follows from the beats themselves.
         Returns whether anything follows outside LOAD; if so, it stops there.
         """
         while True:
@@ -157,7 +158,7 @@ class LoadEngine(Sequencer):
     def _decide_beats(self, until: int) -> bool:
         """Decide beats of the oldest burst; whether anything follows outside LOAD."""
         retired = len(self.ends)
-        last = self._decide(until + VECTOR_PIPELINE_CYCLES)
+        last = self._decide(self._vector.writes_known_until(until))
         known = last is not None and self._dram.read_on(last)
         return known or len(self.ends) > retired
 

@@ -187,7 +187,7 @@ class LoadWrites:
     def decide(self, horizon: int) -> Decided:
         """Decide writes of the oldest burst up to the cycle ``horizon``.
 
-        VECTOR's rows up to ``VECTOR_PIPELINE_CYCLES`` before it are known.
+        What VECTOR writes up to it is known.
         """
         head = self._pending[0]
         taken: int | None = None

@@ -69,7 +69,7 @@ class VectorEngine(Sequencer):
         self._sub_banks = SubBanks(config)
         self._matrix = matrix
         self._requests = Requests()
-        self._writes = VectorWrites(config)
+        self._writes = VectorWrites(config, VECTOR_PIPELINE_CYCLES)
         self._reads: VectorReads | None = None
         self._rows_issued = 0
         self._working_cycles = 0
@@ -133,6 +133,11 @@ class VectorEngine(Sequencer):
         if self._reads is not None:
             self._reads.decide(first + length - 1)
         return self._matrix.window(first, length) | self._requests.window(first, length)
+
+    @staticmethod
+    def writes_known_until(cycle: int) -> int:
+        """Up to where its writes are known when all reads up to ``cycle`` are (T-VX-04)."""
+        return cycle + VECTOR_PIPELINE_CYCLES
 
     def writes_in(self, buffer: Buffer, first: int, last: int) -> bool:
         """Whether VECTOR may write a buffer in a cycle from ``first`` to ``last``.

@@ -10,7 +10,6 @@ import numpy as np
 
 from arch.config import Config
 from arch.isa import Buffer, Destination, ElementType, Instruction, Vector
-from arch.timing import VECTOR_PIPELINE_CYCLES
 from model.sub_banks import Masks, SubBanks
 
 BUFFERS = {Destination.ACTIVATION: Buffer.ACTIVATION, Destination.WEIGHT: Buffer.WEIGHT}
@@ -50,10 +49,16 @@ class VectorWrites:
 
     Sub-banks are worked out when somebody looks, and what is looked at only goes forward: nobody
     asks for a cycle before the first one of the last question.
+
+    Parameters
+    ----------
+    pipeline_cycles
+        From the issue of a row to its write (T-VX-04).
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, pipeline_cycles: int) -> None:
         self._cols = config.cols
+        self._pipeline_cycles = pipeline_cycles
         self._sub_banks = {buffer: SubBanks(config, buffer) for buffer in BUFFERS.values()}
         self._rows: _Rows | None = None
         self._issued: deque[tuple[_Rows, int, int, int]] = deque()
@@ -68,8 +73,7 @@ class VectorWrites:
     def issue(self, cycle: int, first: int, steps: int) -> None:
         """Go through steps of its rows, from the given one on, from ``cycle`` on without a gap."""
         if self._rows is not None:
-            # T-VX-04
-            self._issued.append((self._rows, cycle + VECTOR_PIPELINE_CYCLES, first, steps))
+            self._issued.append((self._rows, cycle + self._pipeline_cycles, first, steps))
 
     def any(self, buffer: Buffer, first: int, last: int) -> bool:
         """Whether a buffer may be written in a cycle from ``first`` to ``last``."""
