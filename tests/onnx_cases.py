@@ -68,6 +68,15 @@ def layer_normalization(axis: int, *shape: int) -> Case:
     )
 
 
+def batch_normalization(channels: int) -> Case:
+    def case(b: ModelBuilder, x: str) -> str:
+        variance = b.constant(b.rng.uniform(0.5, 2, channels).astype(np.float32))
+        each = [b.floats(channels), b.floats(channels), b.floats(channels), variance]
+        return b.node("BatchNormalization", [x, *each])
+
+    return case
+
+
 def chain(*cases: Case) -> Case:
     def case(b: ModelBuilder, x: str) -> str:
         for each in cases:
@@ -300,6 +309,8 @@ CLOSE: dict[str, tuple[tuple[int, ...], Case]] = {
     "softmax of an inner axis": (SEQUENCE, op("Softmax", axis=1)),
     "layer normalization": (SEQUENCE, layer_normalization(-1, 8)),
     "layer normalization of two axes": (SEQUENCE, layer_normalization(1, 5, 8)),
+    "batch normalization": (IMAGE, batch_normalization(4)),
+    "batch normalization of rows": (ROWS, chain(batch_normalization(10), op("Relu"))),
     "average pool": (IMAGE, op("AveragePool", kernel_shape=[3, 2], pads=[1, 1, 0, 1])),
     "average pool counting": (
         IMAGE,

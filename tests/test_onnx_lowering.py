@@ -23,6 +23,8 @@ UNQUANTISED = {"conv swish by parts", "conv hard swish"}
 INFERRED = {"max pool up, a window in the padding"}
 """Shape inference counts that window, ONNX Runtime does not."""
 WITHIN_ONE = {
+    "batch normalization",
+    "batch normalization of rows",
     "concat of convolutions",
     "conv padded with a number",
     "softmax",

@@ -171,6 +171,8 @@ def _instead(operation: Operation, entry: Computed | Joined) -> str:
     """How a result that an operation reads comes to be quantised."""
     if operation.op == "Sub" and entry.operation.op == "ReduceMean":
         return "or export with opset 17, where LayerNormalization is one operator"
+    if operation.op == "BatchNormalization":
+        return "or fold it before quantising; onnxruntime's quant_pre_process does so"
     return as_the_quantizer(entry.operation)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from workloads.onnx_import import attributes
+from workloads.onnx_import.batch_normalization import batch_normalization
 from workloads.onnx_import.bias import bias_value
 from workloads.onnx_import.context import Context
 from workloads.onnx_import.elementwise import binary, unary
@@ -146,6 +147,7 @@ FLOAT_OPERATORS: dict[str, Handler] = {
     "AveragePool": _average_pool,
     "GlobalAveragePool": _global_average_pool,
     "ReduceMean": _reduce_mean,
+    "BatchNormalization": batch_normalization,
     "LayerNormalization": _layer_normalization,
     "Concat": _concat,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), binary),

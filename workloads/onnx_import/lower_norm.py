@@ -19,6 +19,8 @@ from workloads.tensor import Tensor
 
 _PEAK = 32767
 """What Softmax's second pass makes of a row's greatest element."""
+_ALL_OR_NOTHING = 2.0**20
+"""Of Softmax: from this scale on all but a row's greatest elements give 0."""
 _LEAST_ROW_SCALED = 2.0**-62
 """Rule N-08: smaller scales of a normalisation may not stay normal; at this one it gives 0."""
 _WIDE_BITS = 7
@@ -40,7 +42,7 @@ def lower_softmax(builder: Builder, node: Node) -> None:
         name=name,
         input=tensor,
         output=builder.tensor(name, layout.rows, layout.cols, target.element_type),
-        scale=float(np.float32(float(source.scale) * EXPONENT_STEPS)),
+        scale=float(np.float32(min(float(source.scale) * EXPONENT_STEPS, _ALL_OR_NOTHING))),
         output_scale=float(np.float32(2**26 / _PEAK / float(target.scale))),
         output_zero_point=target.zero_point,
     )

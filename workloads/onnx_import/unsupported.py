@@ -8,10 +8,7 @@ from workloads.onnx_import.messages import fail, quoted
 from workloads.onnx_import.model_graph import MICROSOFT, Operation
 
 _STATICALLY = "quantise statically: onnxruntime.quantization.quantize_static, format QDQ"
-_PREPROCESS = "onnxruntime.quantization.shape_inference.quant_pre_process does so"
 _INSTEAD = {
-    "BatchNormalization": f"fold it into the convolution before quantising; {_PREPROCESS}; where "
-    "there is none, write it as Mul and Add",
     "DynamicQuantizeLinear": f"scales must be known before; {_STATICALLY}",
     "DynamicQuantizeMatMul": f"scales must be known before; {_STATICALLY}",
     "DynamicQuantizeLSTM": f"scales must be known before; {_STATICALLY}",
