@@ -14,16 +14,23 @@ from onnxruntime.quantization import (
     QuantType,
     quantize_static,
 )
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 
 class FloatModel:
     """Nodes in order; every method gives the name of the tensor that it makes."""
 
-    def __init__(self, shape: Sequence[int], seed: int = 0) -> None:
-        self.shape = tuple(shape)
+    def __init__(self, shape: Sequence[int] | None = None, seed: int = 0) -> None:
+        self._inputs: list[onnx.ValueInfoProto] = []
+        if shape is not None:
+            self.input("input", shape)
         self.rng = np.random.default_rng(seed)
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
+
+    def input(self, name: str, shape: Sequence[int], kind: int = TensorProto.FLOAT) -> str:
+        self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
 
     def constant(self, array) -> str:
         name = f"c{len(self._constants)}"
@@ -55,14 +62,9 @@ class FloatModel:
     def reshape(self, x: str, *shape: int) -> str:
         return self.node("Reshape", x, self.constant(np.array(shape, np.int64)))
 
-    def model(self, output: str) -> onnx.ModelProto:
-        graph = helper.make_graph(
-            self._nodes,
-            "test",
-            [helper.make_tensor_value_info("input", TensorProto.FLOAT, self.shape)],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
-            self._constants,
-        )
+    def model(self, *outputs: str) -> onnx.ModelProto:
+        infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
+        graph = helper.make_graph(self._nodes, "test", self._inputs, infos, self._constants)
         opsets = [helper.make_opsetid("", 17)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
         return onnx.shape_inference.infer_shapes(model)
@@ -121,12 +123,21 @@ def transformer_block() -> onnx.ModelProto:
     return m.model(m.dense(x, width, 8))
 
 
+def _sample(value: onnx.ValueInfoProto, rng: np.random.Generator) -> np.ndarray:
+    """Normal floats, or indices 0 to 9."""
+    kind = value.type.tensor_type
+    shape = [dim.dim_value for dim in kind.shape.dim]
+    if kind.elem_type == TensorProto.FLOAT:
+        return rng.standard_normal(shape).astype(np.float32) * 2
+    return rng.integers(0, 10, shape)
+
+
 class _Samples(CalibrationDataReader):
     def __init__(self, model: onnx.ModelProto, count: int) -> None:
-        shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
         rng = np.random.default_rng(7)
-        samples = (rng.standard_normal(shape).astype(np.float32) * 2 for _ in range(count))
-        self._feeds = iter([{"input": sample} for sample in samples])
+        self._feeds = iter(
+            [{each.name: _sample(each, rng) for each in model.graph.input} for _ in range(count)]
+        )
 
     def get_next(self):
         return next(self._feeds, None)
@@ -139,16 +150,24 @@ def quantized(
     activations: QuantType = QuantType.QUInt8,
     weights: QuantType = QuantType.QInt8,
     per_channel: bool = False,
+    prepared: bool = False,
+    **options: object,
 ) -> onnx.ModelProto:
-    """What onnxruntime.quantization.quantize_static makes of it."""
+    """What onnxruntime.quantization.quantize_static makes of it, prepared by quant_pre_process."""
     made = folder / "quantized.onnx"
+    source: onnx.ModelProto | Path = model
+    if prepared:
+        source = folder / "prepared.onnx"
+        onnx.save(model, made)
+        quant_pre_process(made, source, skip_symbolic_shape=True)
     quantize_static(
-        model,
+        source,
         made,
         _Samples(model, 4),
         quant_format=form,
         per_channel=per_channel,
         activation_type=activations,
         weight_type=weights,
+        **options,
     )
     return onnx.load(made)

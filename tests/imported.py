@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import onnx
 from onnx import TensorProto
@@ -77,11 +79,12 @@ def differences(model: onnx.ModelProto, seed: int = 0) -> dict[str, tuple[str, i
     model = onnx.shape_inference.infer_shapes(model)
     normalized = normalize_model(model, "test")
     seen = _every_tensor(model, random_feeds(model, seed))
+    names = {value.name for node in normalized.nodes for value in node.outputs}
     found = {}
     for node in normalized.nodes:
         read = {v.name: v for v in node.inputs if v is not None and v.constant is None}
         (made,) = node.outputs
-        if any(_codes(seen, value) is None for value in (*read.values(), made)):
+        if any(_codes(seen, value, names) is None for value in (*read.values(), made)):
             continue
         alone = Normalized("one", (node,), read, {"made": made}, (), frozenset(), frozenset())
         try:
@@ -90,9 +93,9 @@ def differences(model: onnx.ModelProto, seed: int = 0) -> dict[str, tuple[str, i
             if "computes nothing" in str(error):
                 continue
             raise
-        feeds = {name: _codes(seen, value) for name, value in read.items()}
+        feeds = {name: _codes(seen, value, names) for name, value in read.items()}
         got = edges.dequantize(evaluate(graph, edges.quantize(feeds)))["made"].astype(int)
-        off = np.abs(got - _codes(seen, made))
+        off = np.abs(got - _codes(seen, made, names))
         found[node.name] = (node.op, int(off.max()), float((off > 0).mean()))
     return found
 
@@ -109,9 +112,12 @@ def _every_tensor(model: onnx.ModelProto, feeds: dict) -> dict[str, np.ndarray]:
     return onnx_runtime(shown, feeds)
 
 
-def _codes(seen: dict[str, np.ndarray], value: Value) -> np.ndarray | None:
-    """The codes of a value, where ONNX Runtime shows them; what is only moved may have a suffix."""
-    for name in (value.name, f"{value.name}_QuantizeLinear_Output"):
-        if name in seen and seen[name].dtype.itemsize == 1:
-            return seen[name]
-    return None
+def _codes(seen: dict[str, np.ndarray], value: Value, names: Collection[str]) -> np.ndarray | None:
+    """The codes of a value, where ONNX Runtime shows them.
+
+    What is only moved may have a suffix; but what it has where a value is called so is quantised
+    in another way.
+    """
+    moved = f"{value.name}_QuantizeLinear_Output"
+    name = value.name if moved in names or value.name in seen else moved
+    return seen[name] if name in seen and seen[name].dtype.itemsize == 1 else None

@@ -148,7 +148,9 @@ class Emitter:
         return self.emit(operation, "Requantize", (value,), output)
 
     def _input(self, entry: HostInput, parameters: Parameters, name: str) -> Value:
-        value = replace(value_of(name, entry.shape, parameters), name=self.fresh(name))
+        # The input's own name stands for one of its quantisations already.
+        own = self._value_names.unique(name) if name == entry.name else self.fresh(name)
+        value = value_of(own, entry.shape, parameters)
         if entry.name in self.inputs:
             self.inputs[value.name] = value
             self.origins[value.name] = entry.name
