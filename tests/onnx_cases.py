@@ -278,6 +278,8 @@ CLOSE: dict[str, tuple[tuple[int, ...], Case]] = {
         ),
     ),
     "relu": (ROWS, op("Relu")),
+    "max": (ROWS, op("Max", np.float32(-0.5))),
+    "min": (ROWS, lambda b, x: b.node("Min", [b.constant(np.array([0.7], np.float32)), x])),
     "clip": (ROWS, op("Clip", np.float32(-0.5), np.float32(2))),
     "leaky relu": (ROWS, op("LeakyRelu", alpha=0.1)),
     "leaky relu by default": (ROWS, op("LeakyRelu")),

@@ -131,6 +131,7 @@ REFUSED: dict[str, tuple[Build, tuple[str, ...]]] = {
     "constant output": (constant_output, ("depends on no input",)),
     "half precision": (half_precision, ("input 'x' is float16",)),
     "operator": (rows(op("Hardmax")), ("(Hardmax)", "not supported")),
+    "maximum of two": (rows(lambda b, x: b.node("Max", [x, x])), ("(Max)", "use Clip")),
     "unheard operator": (rows(op("Foo")), ("(Foo)", "not supported")),
     "operator of microsoft": (
         rows(op("SkipLayerNormalization", domain=MICROSOFT)),

@@ -127,6 +127,15 @@ def test_an_embedding_is_requantised_in_its_table():
     assert kinds(compared(b.model(b.through(b.node("Tanh", [rows]), 1 / 128, 128)))) == ["gather"]
 
 
+def test_clamps_in_front_of_the_first_quantisation_are_behind_it():
+    b = ModelBuilder(8)
+    x = b.node("Relu", [b.node("Transpose", [b.input((3, 4, 5))], perm=[1, 2, 0])])
+    x = b.node("Min", [x, b.constant(np.float32(2))])
+    x = b.through(x, 0.05, 20)
+    graph = compared(b.model(b.through(b.node("MatMul", [x, b.weight((3, 6))]), 0.06)))
+    assert kinds(graph) == ["map", "linear"]
+
+
 def test_what_no_output_needs_is_left_out():
     b = ModelBuilder(3)
     x = b.through(b.input((2, 8, 5, 5)))

@@ -53,7 +53,7 @@ def is_foldable(context: Context, operation: Operation) -> bool:
     if not inputs or operation.op not in FOLDED:
         return False
     if operation.op in _ELEMENTWISE:
-        return all(_array(entry) is not None for entry in inputs)
+        return all(numbers_in(entry) is not None for entry in inputs)
     # What is joined only keeps its quantisation.
     return all(isinstance(entry, Constant) for entry in inputs)
 
@@ -61,13 +61,13 @@ def is_foldable(context: Context, operation: Operation) -> bool:
 def folded(context: Context, operation: Operation) -> Constant:
     """The result of an operation whose inputs are constant."""
     inputs = [context.entry(operation, place) for place in range(len(operation.inputs))]
-    arrays = [array for array in map(_array, inputs) if array is not None]
+    arrays = [array for array in map(numbers_in, inputs) if array is not None]
     with np.errstate(all="ignore"):
         made = FOLDED[operation.op](context, operation, arrays)
     return Constant(operation.outputs[0], made)
 
 
-def _array(entry: Entry | None) -> Array | None:
+def numbers_in(entry: Entry | None) -> Array | None:
     """Numbers of what is constant."""
     if isinstance(entry, Constant):
         return entry.array

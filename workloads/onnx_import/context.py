@@ -189,11 +189,10 @@ def refusal(operation: Operation, entry: Entry, name: str) -> AssayError:
             f"it reads the integers {quoted(name)}: dequantise them, or use its quantised form",
         )
     if isinstance(entry, HostInput):
-        # It leaves these in floating point behind what is.
-        kept = operation.op in ("Relu", "Clip")
-        instead = "" if kept else f", {as_the_quantizer(operation)}"
         return problem(
-            operation, f"it reads input {quoted(name)} in floating point: {between}{instead}"
+            operation,
+            f"it reads input {quoted(name)} in floating point: {between}, "
+            f"{as_the_quantizer(operation)}",
         )
     if isinstance(entry, Computed | Joined):
         return problem(

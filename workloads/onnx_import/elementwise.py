@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from workloads.onnx_import import attributes
 from workloads.onnx_import.absorbing import absorbed
+from workloads.onnx_import.constants import numbers_in
 from workloads.onnx_import.context import Context, bytes_of, refusal
-from workloads.onnx_import.entries import Computed, Constant, Entry, Joined, Moved, Real
-from workloads.onnx_import.functions import function_of, gated, is_monotone
-from workloads.onnx_import.messages import fail, title
+from workloads.onnx_import.entries import (
+    Computed,
+    Constant,
+    Entry,
+    HostInput,
+    Joined,
+    Move,
+    Moved,
+    Real,
+)
+from workloads.onnx_import.functions import CLAMPS, function_of, gated, is_monotone
+from workloads.onnx_import.messages import fail, problem, title
 from workloads.onnx_import.model_graph import Operation
 from workloads.onnx_import.moves import RELABELLING
 from workloads.onnx_import.normal import Function, Value
@@ -63,6 +74,21 @@ def unary(context: Context, operation: Operation) -> Entry:
     return applied(operation, entry, function, operation.outputs[0])
 
 
+def bounded(context: Context, operation: Operation) -> Entry:
+    """Max and Min of a tensor and a number."""
+    attributes.read(operation, {})
+    entries = tuple(context.entry(operation, place) for place in range(len(operation.inputs)))
+    for entry, other in (entries, entries[::-1]) if len(entries) == 2 else ():
+        number = numbers_in(other)
+        if number is None or number.size != 1 or number.dtype.kind != "f":
+            continue
+        if number.ndim <= len(entry.shape):
+            bound = "min" if operation.op == "Max" else "max"
+            limits = {"min": -math.inf, "max": math.inf, bound: float(number.item())}
+            return applied(operation, entry, Function("Clip", limits), operation.outputs[0])
+    raise problem(operation, "only one tensor and a constant number are supported: use Clip")
+
+
 def applied(operation: Operation, entry: Entry, function: Function, name: str) -> Entry:
     """A function behind an entry: with what makes it, if that is not quantised yet."""
     match entry:
@@ -81,7 +107,13 @@ def applied(operation: Operation, entry: Entry, function: Function, name: str) -
                 for place, part in enumerate(entry.parts)
             )
             return replace(entry, name=name, parts=parts)
-        case Moved():
+        case HostInput() if function.op in CLAMPS:
+            return Moved(entry, (_clamp(operation, entry, function, name),))
+        case Moved(source=HostInput()) if function.op in CLAMPS:
+            if len(entry.moves) >= _MOST_FUNCTIONS:
+                fail(operation, f"more than {_MOST_FUNCTIONS} operators in front of the first one")
+            return Moved(entry.source, (*entry.moves, _clamp(operation, entry, function, name)))
+        case Moved(source=Computed() | Joined()):
             for move in entry.moves:
                 commutes = move.op in RELABELLING or (
                     move.op == "MaxPool" and is_monotone(function)
@@ -97,6 +129,12 @@ def applied(operation: Operation, entry: Entry, function: Function, name: str) -
             last = replace(entry.moves[-1], name=name)
             return Moved(source, (*entry.moves[:-1], last))
     raise refusal(operation, entry, operation.inputs[0])
+
+
+def _clamp(operation: Operation, entry: HostInput | Moved, function: Function, name: str) -> Move:
+    """A clamp of what is quantised behind it: as quantisation is monotone, it may come first."""
+    bounds = {"min": 0.0, "max": math.inf} | function.attributes
+    return Move(operation, name, "Clip", entry.shape, bounds)
 
 
 def _function_of(operation: Operation, value: Value, function: Function, name: str) -> Computed:

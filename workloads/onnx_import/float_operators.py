@@ -11,7 +11,7 @@ from workloads.onnx_import import attributes
 from workloads.onnx_import.batch_normalization import batch_normalization
 from workloads.onnx_import.bias import bias_value
 from workloads.onnx_import.context import Context
-from workloads.onnx_import.elementwise import binary, unary
+from workloads.onnx_import.elementwise import binary, bounded, unary
 from workloads.onnx_import.entries import Computed, Entry
 from workloads.onnx_import.functions import FUNCTIONS
 from workloads.onnx_import.integers import integer_function
@@ -151,5 +151,6 @@ FLOAT_OPERATORS: dict[str, Handler] = {
     "LayerNormalization": _layer_normalization,
     "Concat": _concat,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), binary),
+    **dict.fromkeys(("Max", "Min"), bounded),
     **dict.fromkeys(FUNCTIONS, _unary),
 }

@@ -43,6 +43,8 @@ _TABLES: dict[str, attributes.Table] = {
     "Gelu": {"approximate": attributes.text("none")},
 }
 FUNCTIONS = frozenset(_TABLES)
+CLAMPS = ("Relu", "Clip")
+"""Functions that commute with rounding."""
 
 _MONOTONE = frozenset(
     ("Relu", "Clip", "Sigmoid", "Tanh", "Erf", "Exp", "Softplus", "Sqrt", "Softsign")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workloads.epilogue import Range, UnaryTable
 from workloads.onnx_import.codes import all_codes, requantized
+from workloads.onnx_import.functions import CLAMPS
 from workloads.onnx_import.messages import fail
 from workloads.onnx_import.normal import Function, Node
 from workloads.quantize import Quantization
@@ -18,9 +19,6 @@ from workloads.tensor import DTYPES
 
 Reals = NDArray[np.float64]
 Attributes = dict[str, Any]
-
-CLAMPS = ("Relu", "Clip")
-"""Functions that commute with rounding."""
 
 
 def number(attributes: Attributes, name: str, default: float) -> float:

@@ -20,6 +20,7 @@ _INSTEAD = {
     "Upsample": "convert the model to opset 13, where it is Resize",
     "InstanceNormalization": "use LayerNormalization",
     "GroupNormalization": "use LayerNormalization",
+    "RMSNormalization": "use LayerNormalization",
     "LogSoftmax": "use Softmax",
     "Hardmax": "leave it to what reads the model's output",
     "ArgMax": "leave it to what reads the model's output",
