@@ -133,10 +133,12 @@ def _blocks(
     emitter: Emitter, left: Tensor, right: Tensor | None, output: Tensor
 ) -> Iterator[_Block]:
     """Blocks in order; all rows of one are served by one row of a right operand with fewer."""
-    reads = (left,) if right is None else (left, right)
+    operands = () if right is None else (right,)
     share = left.rows // right.rows if right is not None else 1
+    shared = operands if share > 1 else ()
+    reads = (left,) if share > 1 else (left, *operands)
     for rows in _row_blocks(emitter, reads, output, share):
-        for columns in emitter.column_blocks(reads, (output,), rows):
+        for columns in emitter.column_blocks(reads, (output,), rows, shared):
             yield _Block(emitter, (left, right, output), rows, columns)
 
 
@@ -146,7 +148,7 @@ def _row_blocks(
     if share == 1:
         yield from emitter.row_blocks(reads, (output,))
         return
-    size = len(emitter.row_blocks((reads[0],), (output,))[0])
+    size = len(emitter.row_blocks(reads, (output,))[0])
     for first in range(0, output.rows, share):
         for some in cut(share, size):
             yield range(first + some.start, first + some.stop)

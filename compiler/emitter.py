@@ -227,11 +227,16 @@ class Emitter(Constants):
         return even_cuts(total, ceil_div(total, size))
 
     def column_blocks(
-        self, reads: Sequence[Tensor], writes: Sequence[Tensor], rows: range
+        self,
+        reads: Sequence[Tensor],
+        writes: Sequence[Tensor],
+        rows: range,
+        shared: Sequence[Tensor] = (),
     ) -> list[range]:
         """Cuts of the columns of a block of rows, of which rings and parameter buffer hold two.
 
-        All but the last have a multiple of ``cols`` columns.
+        All but the last have a multiple of ``cols`` columns. Of `shared` operands one row serves
+        the block.
 
         Raises
         ------
@@ -242,8 +247,10 @@ class Emitter(Constants):
         total, cols = tensors[0].cols, self.config.cols
         most = self.config.parameter_buffer_bytes // (16 * cols)
         for tiles in range(min(ceil_div(total, cols), most), 0, -1):
-            widths = self._row_bytes(tensors, tiles * cols)
-            if all(len(rows) * width <= self._room(role) for role, width in widths.items()):
+            sizes = self._row_bytes(shared, tiles * cols)
+            for role, width in self._row_bytes(tensors, tiles * cols).items():
+                sizes[role] = sizes.get(role, 0) + len(rows) * width
+            if all(size <= self._room(role) for role, size in sizes.items()):
                 return cut(total, tiles * cols)
         raise AssayError(
             f"{cols} columns of '{tensors[0].name}' do not fit what is left of the activation "

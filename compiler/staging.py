@@ -44,7 +44,9 @@ def activation_reads(operator: Operator) -> tuple[Tensor, ...]:
         case Gather() | SumRows() | Move() | Concat():
             return ()
         case MatMul():
-            return tuple(tensor for tensor in operator.inputs if tensor != operator.right)
+            # The right operand may be one of these too.
+            left, _, *residual = operator.inputs
+            return (left, *residual)
         case Attention():
             return (operator.query,)
         case Append():

@@ -9,8 +9,11 @@ import onnx
 from onnx import TensorProto
 from onnx_models import onnx_runtime
 
+import compiler
+import golden.machine
+from arch.config import load_config
 from arch.errors import AssayError
-from flow.evaluate import evaluate
+from flow.reference import evaluate, first_difference
 from workloads.graph import Graph
 from workloads.onnx_import.edges import Edges
 from workloads.onnx_import.lowering import build_graph
@@ -61,6 +64,17 @@ def compared(
         assert difference.max() <= steps + 1e-3, (name, difference.max(), (difference > 0.5).mean())
         assert (difference > 0.5).mean() <= share
     return graph
+
+
+def compiled(model: onnx.ModelProto, config: str, seed: int = 0) -> tuple[Edges, dict]:
+    """The edges, and the model's outputs; the golden machine makes every tensor as the graph."""
+    graph, edges = imported(model)
+    inputs = edges.quantize(random_feeds(model, seed))
+    tensors = evaluate(graph, inputs)
+    image = compiler.compile(graph, inputs, load_config(config))
+    state = golden.machine.run(image, load_config(config))
+    assert first_difference(tensors, state.tensors, image) is None
+    return edges, edges.dequantize(tensors)
 
 
 def kinds(graph: Graph) -> list[str]:

@@ -8,17 +8,14 @@ import numpy as np
 import onnx
 import pytest
 from float_models import quantized
-from imported import differences, imported, random_feeds
+from imported import compiled, differences, imported, random_feeds
 from onnx import version_converter
 from onnx_models import onnx_runtime
 from onnx_zoo import ZOO
 from onnxruntime.quantization import QuantFormat, QuantType
 
-import compiler
-import golden.machine
-from arch.config import load_config
 from arch.errors import AssayError
-from flow.reference import evaluate, first_difference
+from flow.evaluate import evaluate
 from workloads.onnx_import.edges import Edges
 
 QDQ, QOPERATOR = QuantFormat.QDQ, QuantFormat.QOperator
@@ -58,14 +55,8 @@ def test_models_of_the_zoo_equal_onnx_runtime(network, variant, tmp_path: Path):
 
 def apart(model: onnx.ModelProto, config: str) -> float:
     """Codes that an output is from ONNX Runtime's at most; the golden machine agrees."""
-    graph, edges = imported(model)
-    feeds = random_feeds(model, 3)
-    inputs = edges.quantize(feeds)
-    tensors = evaluate(graph, inputs)
-    image = compiler.compile(graph, inputs, load_config(config))
-    state = golden.machine.run(image, load_config(config))
-    assert first_difference(tensors, state.tensors, image) is None
-    got, want = edges.dequantize(tensors), onnx_runtime(model, feeds)
+    edges, got = compiled(model, config, 3)
+    want = onnx_runtime(model, random_feeds(model, 3))
     assert set(got) == set(want)
     return max(_codes_apart(edges, name, got[name], want[name]) for name in want)
 

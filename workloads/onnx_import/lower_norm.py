@@ -19,8 +19,8 @@ from workloads.tensor import Tensor
 
 _PEAK = 32767
 """What Softmax's second pass makes of a row's greatest element."""
-_ALL_OR_NOTHING = 2.0**20
-"""Of Softmax: from this scale on all but a row's greatest elements give 0."""
+_ALL_OR_NOTHING = 2.0**24
+"""Of Softmax: at this scale one code less is a factor of 2^-64, and so nothing (N-05)."""
 _LEAST_ROW_SCALED = 2.0**-62
 """Rule N-08: smaller scales of a normalisation may not stay normal; at this one it gives 0."""
 _WIDE_BITS = 7
