@@ -52,7 +52,9 @@ class _Block:
         self._rows = rows
         self._columns = emitter.column_blocks((operator.input,), (operator.output,), rows)
         self._exponentials = emitter.scratch(("exponentials", rows), len(rows), row_bytes)
-        self._entry, self._entries, _ = emitter.statistics((operator.name, rows), len(rows))
+        # Not by its name alone: normalisations keep sums by the name of their input.
+        key = ("softmax", operator.name, rows)
+        self._entry, self._entries, _ = emitter.statistics(key, len(rows))
 
     def run(self) -> None:
         """Emit all steps."""

@@ -28,6 +28,22 @@ def test_many_rows_times_one_that_is_loaded(shape, config):
     compiled(b.model(b.through(b.node("Sigmoid", [pooled]), 1 / 255, 0)), config)
 
 
+def test_a_normalisation_behind_softmax():
+    b = ModelBuilder(6)
+    x = b.through(b.node("Softmax", [b.through(b.input((8, 32)))]), 1 / 255, 0)
+    x = b.through(b.node("LayerNormalization", [x, b.floats(32)]))
+    x = b.node("LayerNormalization", [x, b.floats(32)], epsilon=0.01)
+    compiled(b.model(b.through(x)), "base")
+
+
+def test_two_normalisations_of_one_tensor():
+    b = ModelBuilder(6)
+    x = b.through(b.input((8, 32)))
+    one = b.node("LayerNormalization", [x, b.floats(32)])
+    two = b.node("LayerNormalization", [x, b.floats(32)], epsilon=1.0)
+    compiled(b.model(b.through(one), b.through(two, 0.02)), "base")
+
+
 @pytest.mark.parametrize("scale", [3.75, 40.0, 1e36])
 def test_softmax_of_codes_far_apart(scale):
     b = ModelBuilder(5)

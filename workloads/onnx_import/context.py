@@ -191,7 +191,7 @@ def refusal(operation: Operation, entry: Entry, name: str) -> AssayError:
     if isinstance(entry, HostInput):
         return problem(
             operation,
-            f"it reads input {quoted(name)} in floating point: {between}, "
+            f"it reads input {quoted(entry.name)} in floating point: {between}, "
             f"{as_the_quantizer(operation)}",
         )
     if isinstance(entry, Computed | Joined):
