@@ -95,9 +95,11 @@ class Kernel:
         return runs * max(self.k_tiles(part) for part in self.parts)
 
     @property
-    def own_channels(self) -> bool:
-        """Whether parts or n tiles read channels of their own."""
-        return len(self.parts) > 1 or self.parts[0].n_stride > 0
+    def own_channels(self) -> int:
+        """Channels that an n tile has to itself, the most of any part; 0 where all read all."""
+        if len(self.parts) == 1 and not self.parts[0].n_stride:
+            return 0
+        return max(len(part.channels) for part in self.parts)
 
     @property
     def weight_bytes(self) -> int:

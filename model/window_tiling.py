@@ -45,7 +45,7 @@ class WindowShape:
     tiles, weight_bytes
         Weight tiles and their bytes for one n tile.
     own_channels
-        Whether n tiles read channels of their own, ``cols`` at most, and not all.
+        Channels that an n tile has to itself, at most; 0 where all n tiles read all channels.
     whole_channels
         Whether a slab must hold all channels.
     output_bytes, residual_bytes, input_bytes
@@ -63,7 +63,7 @@ class WindowShape:
     reach: tuple[int, int]
     tiles: int
     weight_bytes: int
-    own_channels: bool
+    own_channels: int
     whole_channels: bool = False
     output_bytes: int = 1
     residual_bytes: int = 0
@@ -239,7 +239,7 @@ class WindowEstimate(EngineEstimate):
         rows, columns = self._slab_extent
         channels = self.shape.channels
         if self.tiling.by_group:
-            channels = min(channels, self.tiling.group_tiles * self.config.cols)
+            channels = min(channels, self.tiling.group_tiles * self.shape.own_channels)
         elif self.tiling.channel_parts > 1:
             tiles = ceil_div(channels, self.config.rows)
             channels = ceil_div(tiles, self.tiling.channel_parts) * self.config.rows

@@ -78,6 +78,10 @@ def test_grouped_convolution_computes(config, resident, channels, outputs, group
     assert counted == 30 * 9 * channels // groups * outputs
 
 
+def test_groups_whose_channels_fit_no_buffer_are_loaded_one_by_one():
+    checked("conv", TINY, (1, 6, 60, 264), WINDOW, 24, groups=8)
+
+
 @ON_EVERY_CONFIG
 @pytest.mark.parametrize("groups", [1, 4, 12])
 @pytest.mark.parametrize("each", [False, True])
