@@ -28,6 +28,15 @@ def test_many_rows_times_one_that_is_loaded(shape, config):
     compiled(b.model(b.through(b.node("Sigmoid", [pooled]), 1 / 255, 0)), config)
 
 
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("shape", [(2, 3, 15, 15), (1, 2, 1, 211), (1, 2, 40, 70)])
+def test_a_product_with_all_pixels_of_an_image(shape, config):
+    b = ModelBuilder(7)
+    x = b.through(b.node("ReduceMean", [b.through(b.input(shape))], axes=[1], keepdims=1), 0.02)
+    x = b.through(b.node("MatMul", [b.node("Flatten", [x]), b.weight((shape[2] * shape[3], 5))]))
+    compiled(b.model(x), config)
+
+
 def test_a_normalisation_behind_softmax():
     b = ModelBuilder(6)
     x = b.through(b.node("Softmax", [b.through(b.input((8, 32)))]), 1 / 255, 0)

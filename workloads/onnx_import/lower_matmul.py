@@ -25,6 +25,8 @@ from workloads.tensor import Tensor
 from workloads.window import Image, Window
 
 _KERNEL_LIMIT = 255
+_WIDEST = 64
+"""Of a kernel: each named configuration's weight buffer holds two rows of tiles of it."""
 
 
 def lower_matmul(builder: Builder, node: Node) -> None:
@@ -90,7 +92,11 @@ def _whole_images(
         return None
     pixels = tensor.rows // layout.rows
     height, width = builder.image_extents.get(tensor.name, (1, pixels))
-    if height * width != pixels or max(height, width) > _KERNEL_LIMIT:
+    if height * width != pixels or width > _WIDEST:
+        # The kernel covers the image, so that any rectangle of its pixels does.
+        width = max(each for each in range(1, _WIDEST + 1) if pixels % each == 0)
+        height = pixels // width
+    if height > _KERNEL_LIMIT:
         return None
     return tensor, Image(layout.rows, height, width, tensor.cols), order
 
