@@ -79,7 +79,7 @@ def test_grouped_convolution_computes(config, resident, channels, outputs, group
 
 
 def test_groups_whose_channels_fit_no_buffer_are_loaded_one_by_one():
-    checked("conv", TINY, (1, 6, 60, 264), WINDOW, 24, groups=8)
+    checked("conv", TINY, (1, 5, 30, 512), WINDOW, 6, groups=2)
 
 
 @ON_EVERY_CONFIG
