@@ -189,10 +189,11 @@ def refusal(operation: Operation, entry: Entry, name: str) -> AssayError:
             f"it reads the integers {quoted(name)}: dequantise them, or use its quantised form",
         )
     if isinstance(entry, HostInput):
+        # The quantiser leaves this one as it finds its input.
+        instead = "" if operation.op == "AveragePool" else f", {as_the_quantizer(operation)}"
         return problem(
             operation,
-            f"it reads input {quoted(entry.name)} in floating point: {between}, "
-            f"{as_the_quantizer(operation)}",
+            f"it reads input {quoted(entry.name)} in floating point: {between}{instead}",
         )
     if isinstance(entry, Computed | Joined):
         return problem(
