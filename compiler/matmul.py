@@ -8,6 +8,7 @@ from compiler.epilogue import Epilogue
 from compiler.vector_fields import lanes
 from model.tiling import ceil_div, round_up
 from workloads.operators import MatMul
+from workloads.tensor import Tensor
 
 
 def lower_matmul(emitter: Emitter, operator: MatMul) -> None:
@@ -37,15 +38,25 @@ class _MatMulLowering:
                     self._compute(batch, rows, columns)
 
     def _most_rows(self) -> int:
-        """Of a block: an accumulator half holds them, and the rings two of them."""
+        """Of a block of the fewest columns: an accumulator half holds it, and the rings two."""
         emitter, operator, space = self._emitter, self._operator, self._emitter.space
-        limits = [emitter.config.accumulator_depth, self._m]
+        least = self._tile // emitter.config.cols
+        limits = [emitter.config.accumulator_depth // least, self._m]
         if emitter.streams(operator.input):
             width = round_up(min(self._k, self._chunk), emitter.config.word_bytes)
             limits.append(max(1, space.activation // (4 * width)))
-        if size := emitter.streamed_bytes(operator.output):
-            limits.append(max(1, space.output // (4 * emitter.config.cols * size)))
+        for tensor, room in self._streams:
+            if size := emitter.streamed_bytes(tensor):
+                limits.append(max(1, room // (4 * self._tile * size)))
         return min(limits)
+
+    @property
+    def _streams(self) -> list[tuple[Tensor, int]]:
+        """What VECTOR writes and reads besides the sums, and the ring where it would stream."""
+        operator, space = self._operator, self._emitter.space
+        residual = operator.residual
+        others = [] if residual is None else [(residual.tensor, space.residual)]
+        return [(operator.output, space.output), *others]
 
     @property
     def _chunk(self) -> int:
@@ -55,7 +66,7 @@ class _MatMulLowering:
 
     def _group_columns(self) -> int:
         """Of a block: as many tiles as accumulators, parameters and rings hold."""
-        emitter, operator, space = self._emitter, self._operator, self._emitter.space
+        emitter, space = self._emitter, self._emitter.space
         config = emitter.config
         k = round_up(min(self._k, self._chunk), self._tile)
         tiles = [
@@ -63,10 +74,7 @@ class _MatMulLowering:
             space.parameter // (16 * config.cols),
             space.weight // (4 * k * config.cols),
         ]
-        residual = operator.residual
-        streams = [(operator.output, space.output)]
-        streams += [] if residual is None else [(residual.tensor, space.residual)]
-        for tensor, room in streams:
+        for tensor, room in self._streams:
             if size := emitter.streamed_bytes(tensor):
                 tiles.append(room // (2 * self._rows * config.cols * size))
         most = max(1, min(tiles)) * config.cols

@@ -19,6 +19,17 @@ def test_a_tensor_times_its_own_transposition(config):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
+def test_a_product_of_more_rows_than_half_the_accumulators(config):
+    b = ModelBuilder(8)
+    x = b.through(b.input((1, 141, 16)))
+    rows = b.through(b.node("MatMul", [x, b.weight((16, 16))]), 0.08)
+    others = b.through(b.node("MatMul", [x, b.weight((16, 16))]), 0.08)
+    turned = b.node("Transpose", [others], perm=[0, 2, 1])
+    scores = b.node("Add", [b.node("MatMul", [rows, turned]), b.floats(141)])
+    compiled(b.model(b.through(scores)), config)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("shape", [(4, 5, 10, 15), (1, 700, 3, 2)])
 def test_many_rows_times_one_that_is_loaded(shape, config):
     b = ModelBuilder(4)
