@@ -15,8 +15,8 @@ from arch.config import load_config
 from arch.errors import AssayError
 from flow.reference import evaluate, first_difference
 from workloads.graph import Graph
-from workloads.onnx_import.edges import Edges
-from workloads.onnx_import.lowering import build_graph
+from workloads.onnx_graph.edges import Edges
+from workloads.onnx_graph.lowering import build_graph
 from workloads.onnx_import.normal import Normalized, Value
 from workloads.onnx_import.normalize import normalize_model
 

@@ -19,8 +19,8 @@ from flow.evaluate import evaluate
 from workloads.networks.catalogue import NETWORKS, build
 from workloads.networks.digits import HELD_OUT
 from workloads.networks.samples import sample
-from workloads.onnx_import.edges import Edges
-from workloads.onnx_import.lowering import build_graph
+from workloads.onnx_graph.edges import Edges
+from workloads.onnx_graph.lowering import build_graph
 from workloads.onnx_import.normal import Value
 from workloads.onnx_import.normalize import normalize_model
 from workloads.operators import AveragePool, Softmax, SumRows

@@ -9,8 +9,8 @@ from onnx_models import ModelBuilder
 from arch.errors import AssayError
 from arch.isa import ElementType
 from flow.evaluate import evaluate
-from workloads.onnx_import.lowering import build_graph
-from workloads.onnx_import.naming import Names, OperatorNames, readable
+from workloads.onnx_graph.lowering import build_graph
+from workloads.onnx_graph.naming import Names, OperatorNames, readable
 from workloads.onnx_import.normal import Function, Node, Normalized, Value
 
 

@@ -8,8 +8,8 @@ from onnx_models import ModelBuilder
 
 from arch.isa import ElementType
 from workloads.epilogue import UnaryTable
-from workloads.onnx_import.additions import exchanged, pairs, qlinear_add
-from workloads.onnx_import.tables import clamp_of, composed, is_identity
+from workloads.onnx_graph.additions import exchanged, pairs, qlinear_add
+from workloads.onnx_graph.tables import clamp_of, composed, is_identity
 from workloads.quantize import Quantization
 
 INT8, UINT8 = ElementType.INT8, ElementType.UINT8

@@ -6,8 +6,8 @@ from imported import compared, imported, kinds
 from onnx_models import ModelBuilder
 
 from arch.isa import ElementType
-from workloads.onnx_import import layouts
-from workloads.onnx_import.layouts import Layout, Source, View, joined
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.layouts import Layout, Source, View, joined
 from workloads.tensor import Tensor
 
 

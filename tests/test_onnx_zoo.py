@@ -16,7 +16,7 @@ from onnxruntime.quantization import QuantFormat, QuantType
 
 from arch.errors import AssayError
 from flow.evaluate import evaluate
-from workloads.onnx_import.edges import Edges
+from workloads.onnx_graph.edges import Edges
 
 QDQ, QOPERATOR = QuantFormat.QDQ, QuantFormat.QOperator
 UINT8, INT8 = QuantType.QUInt8, QuantType.QInt8

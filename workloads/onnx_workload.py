@@ -13,8 +13,8 @@ from workloads.graph import Graph
 from workloads.networks import digits
 from workloads.networks.catalogue import build
 from workloads.networks.samples import sample
-from workloads.onnx_import.edges import Edges
-from workloads.onnx_import.lowering import build_graph
+from workloads.onnx_graph.edges import Edges
+from workloads.onnx_graph.lowering import build_graph
 from workloads.onnx_import.normalize import normalize_model
 from workloads.onnx_import.reader import read_model
 

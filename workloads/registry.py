@@ -17,7 +17,7 @@ from workloads.llama_block import llama_block
 from workloads.minilm_linear import minilm_linear
 from workloads.minilm_workload import HOST_OPERATORS, minilm, parse_shape
 from workloads.networks.catalogue import NETWORKS
-from workloads.onnx_import.edges import Edges
+from workloads.onnx_graph.edges import Edges
 from workloads.onnx_workload import FILE_SUFFIX, network, onnx_file
 from workloads.similarity import Similarities
 

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.linear import Linear
-from workloads.onnx_import import layouts
-from workloads.onnx_import.accumulate import (
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.accumulate import (
     Requantization,
     output_tensor,
     requantization,
     zero_point_of,
 )
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import given, weight_parameters
-from workloads.onnx_import.layouts import FILL, Layout, View
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import given, weight_parameters
+from workloads.onnx_graph.layouts import FILL, Layout, View
 from workloads.onnx_import.normal import Node, Value
 from workloads.operators import Conv, MatMul
 from workloads.tensor import Tensor

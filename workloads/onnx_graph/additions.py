@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from workloads.checks import LEAST_NORMAL
 from workloads.epilogue import Range
-from workloads.onnx_import.codes import all_codes, requantized
+from workloads.onnx_graph.codes import all_codes, requantized
 from workloads.quantize import Quantization
 
 Floats = NDArray[np.float32]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from workloads.onnx_import import layouts
-from workloads.onnx_import.layouts import Layout
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.layouts import Layout
+from workloads.onnx_graph.tables import FUNCTIONS
 from workloads.onnx_import.normal import Node, Normalized, Value
-from workloads.onnx_import.tables import FUNCTIONS
 
 _IMAGES = ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "ConvInteger")
 _ROWS = ("Gemm", "MatMul", "MatMulInteger", "Softmax", "LayerNormalization")

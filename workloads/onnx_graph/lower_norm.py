@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from arch.isa import ElementType
 from workloads.attention import EXPONENT_STEPS
 from workloads.epilogue import Narrow
-from workloads.onnx_import import layouts
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import given, optional, quantization
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import given, optional, quantization
 from workloads.onnx_import.messages import fail
 from workloads.onnx_import.normal import Node
 from workloads.operators import Multiply, Normalize, Softmax

@@ -10,8 +10,8 @@ import numpy as np
 
 from arch.isa import Addition
 from workloads.epilogue import Accumulated, Range, Residual, UnaryTable
-from workloads.onnx_import.additions import Sum
-from workloads.onnx_import.tables import clamp_of, composed
+from workloads.onnx_graph.additions import Sum
+from workloads.onnx_graph.tables import clamp_of, composed
 from workloads.operators import AveragePool, Conv, Gather, Linear, Map, MatMul, Operator
 from workloads.tensor import Tensor
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from arch.isa import ElementType
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import all_codes, combined_scale, given, quantization
-from workloads.onnx_import.layouts import View
-from workloads.onnx_import.lower_elementwise import (
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import all_codes, combined_scale, given, quantization
+from workloads.onnx_graph.layouts import View
+from workloads.onnx_graph.lower_elementwise import (
     Floats,
     aligned,
     constant_reals,
@@ -19,9 +19,9 @@ from workloads.onnx_import.lower_elementwise import (
     only_code,
     table_of_reals,
 )
+from workloads.onnx_graph.tables import clamp_range, real_values, table_of
 from workloads.onnx_import.messages import fail
 from workloads.onnx_import.normal import Node, Value
-from workloads.onnx_import.tables import clamp_range, real_values, table_of
 from workloads.operators import Multiply
 from workloads.quantize import Quantization, symmetric
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.linear import Linear
-from workloads.onnx_import import layouts
-from workloads.onnx_import.accumulate import output_tensor, requantization
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import given, weight_parameters
-from workloads.onnx_import.layouts import Layout
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.accumulate import output_tensor, requantization
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import given, weight_parameters
+from workloads.onnx_graph.layouts import Layout
 from workloads.onnx_import.messages import extents, fail, quoted
 from workloads.onnx_import.normal import Node, Value
 from workloads.operators import Conv

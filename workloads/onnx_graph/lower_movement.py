@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workloads.onnx_import import layouts
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import given
-from workloads.onnx_import.layouts import FILL, Indices, Layout, View, joined
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import given
+from workloads.onnx_graph.layouts import FILL, Indices, Layout, View, joined
 from workloads.onnx_import.messages import fail
 from workloads.onnx_import.normal import Node, Value
 from workloads.operators import Concat, Gather

@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from workloads.linear import Linear
-from workloads.onnx_import import layouts
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import given, quantization
-from workloads.onnx_import.layouts import Layout
-from workloads.onnx_import.lower_conv import image_of, window_of
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import given, quantization
+from workloads.onnx_graph.layouts import Layout
+from workloads.onnx_graph.lower_conv import image_of, window_of
+from workloads.onnx_graph.tables import clamp_range
 from workloads.onnx_import.messages import fail
 from workloads.onnx_import.normal import Node, Value
-from workloads.onnx_import.tables import clamp_range
 from workloads.operators import AveragePool, MaxPool, SumRows
 from workloads.quantize import Quantization
 from workloads.tensor import Tensor

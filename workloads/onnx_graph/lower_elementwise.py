@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from arch.isa import Addition, ElementType
 from workloads.epilogue import Residual, UnaryTable
-from workloads.onnx_import import layouts
-from workloads.onnx_import.additions import Sum, exchanged, pairs, qlinear_add, real_sum
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import all_codes, given, quantization, requantized
-from workloads.onnx_import.layouts import Layout, View
-from workloads.onnx_import.normal import Node, Value
-from workloads.onnx_import.tables import (
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.additions import Sum, exchanged, pairs, qlinear_add, real_sum
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import all_codes, given, quantization, requantized
+from workloads.onnx_graph.layouts import Layout, View
+from workloads.onnx_graph.tables import (
     apply_functions,
     clamp_range,
     function_table,
@@ -24,6 +23,7 @@ from workloads.onnx_import.tables import (
     real_values,
     table_of,
 )
+from workloads.onnx_import.normal import Node, Value
 from workloads.operators import Map
 from workloads.quantize import Quantization, asymmetric
 from workloads.tensor import Tensor

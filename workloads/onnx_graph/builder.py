@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from arch.isa import ElementType
 from workloads.epilogue import UnaryTable
 from workloads.graph import Constant
-from workloads.onnx_import import layouts
-from workloads.onnx_import.additions import Sum
-from workloads.onnx_import.codes import all_codes
-from workloads.onnx_import.consumers import Consumers
-from workloads.onnx_import.layouts import FILL, Indices, Layout, Source, View
+from workloads.onnx_graph import layouts
+from workloads.onnx_graph.additions import Sum
+from workloads.onnx_graph.codes import all_codes
+from workloads.onnx_graph.consumers import Consumers
+from workloads.onnx_graph.layouts import FILL, Indices, Layout, Source, View
+from workloads.onnx_graph.naming import Names, OperatorNames, readable
+from workloads.onnx_graph.tables import clamp_range, table_of
 from workloads.onnx_import.messages import extents, fail, quoted
-from workloads.onnx_import.naming import Names, OperatorNames, readable
 from workloads.onnx_import.normal import Node, Normalized, Value
-from workloads.onnx_import.tables import clamp_range, table_of
 from workloads.operators import Map, Move, Operator
 from workloads.quantize import Quantization
 from workloads.tensor import DTYPES, Tensor

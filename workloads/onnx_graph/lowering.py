@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from arch.errors import AssayError
 from workloads.graph import Graph
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import quantization
-from workloads.onnx_import.edges import Edges, InputEdge
-from workloads.onnx_import.fusing import Fusion, used
-from workloads.onnx_import.lower_conv import lower_conv
-from workloads.onnx_import.lower_elementwise import lower_add, lower_sub, lower_unary
-from workloads.onnx_import.lower_matmul import lower_matmul
-from workloads.onnx_import.lower_movement import (
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import quantization
+from workloads.onnx_graph.edges import Edges, InputEdge
+from workloads.onnx_graph.fusing import Fusion, used
+from workloads.onnx_graph.lower_conv import lower_conv
+from workloads.onnx_graph.lower_elementwise import lower_add, lower_sub, lower_unary
+from workloads.onnx_graph.lower_matmul import lower_matmul
+from workloads.onnx_graph.lower_movement import (
     lower_chosen,
     lower_concat,
     lower_gather,
@@ -21,18 +21,18 @@ from workloads.onnx_import.lower_movement import (
     lower_reshape,
     lower_transpose,
 )
-from workloads.onnx_import.lower_norm import lower_layer_normalization, lower_softmax
-from workloads.onnx_import.lower_pool import (
+from workloads.onnx_graph.lower_norm import lower_layer_normalization, lower_softmax
+from workloads.onnx_graph.lower_pool import (
     lower_average_pool,
     lower_global_average_pool,
     lower_max_pool,
     lower_reduce_mean,
 )
-from workloads.onnx_import.lower_products import lower_div, lower_mul
+from workloads.onnx_graph.lower_products import lower_div, lower_mul
+from workloads.onnx_graph.outputs import Outputs
+from workloads.onnx_graph.tables import FUNCTIONS
 from workloads.onnx_import.messages import fail
 from workloads.onnx_import.normal import Node, Normalized
-from workloads.onnx_import.outputs import Outputs
-from workloads.onnx_import.tables import FUNCTIONS
 from workloads.operators import Gather, Operator
 
 _LOWERINGS: dict[str, Callable[[Builder, Node], None]] = {

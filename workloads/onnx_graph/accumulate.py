@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from arch.isa import ElementType
 from workloads.epilogue import Range
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.codes import combined_scale, optional, quantization
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.codes import combined_scale, optional, quantization
+from workloads.onnx_graph.tables import clamp_range
 from workloads.onnx_import.messages import fail, quoted
 from workloads.onnx_import.normal import Node, Value
-from workloads.onnx_import.tables import clamp_range
 from workloads.quantize import Quantization
 from workloads.tensor import Tensor
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.epilogue import Range, UnaryTable
-from workloads.onnx_import.codes import all_codes, requantized
+from workloads.onnx_graph.codes import all_codes, requantized
 from workloads.onnx_import.functions import CLAMPS
 from workloads.onnx_import.messages import fail
 from workloads.onnx_import.normal import Function, Node

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from arch.isa import ElementType
 from workloads.epilogue import Residual
-from workloads.onnx_import.builder import Builder
-from workloads.onnx_import.edges import OutputEdge
-from workloads.onnx_import.layouts import View
+from workloads.onnx_graph.builder import Builder
+from workloads.onnx_graph.edges import OutputEdge
+from workloads.onnx_graph.layouts import View
 from workloads.onnx_import.messages import fail, quoted
 from workloads.onnx_import.normal import Node, Normalized, Value
 from workloads.operators import Operator
