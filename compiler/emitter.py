@@ -24,9 +24,12 @@ from compiler.runs import merge_runs
 from compiler.staging import ROLES, Staging, activation_reads
 from compiler.step import Region
 from model.tiling import Partition, ceil_div, round_up
-from workloads.epilogue import Residual
+from workloads.epilogue import Accumulated, Residual
 from workloads.operators import Operator
 from workloads.tensor import Tensor
+
+_K_TILES_LIMIT = (1 << 12) - 1
+"""Of MATRIX, what its field holds."""
 
 
 @dataclass(frozen=True)
@@ -277,6 +280,11 @@ class Emitter(Constants):
         )
 
     @property
+    def matrix_k(self) -> int:
+        """The most k of one run that one MATRIX goes over."""
+        return _K_TILES_LIMIT * self.config.rows
+
+    @property
     def scratch_bytes(self) -> int:
         """Bytes of scratch memory that the operator has."""
         return self._staging.size("scratch")
@@ -284,6 +292,14 @@ class Emitter(Constants):
     def streamed_bytes(self, tensor: Tensor) -> int:
         """Bytes of an element of a tensor that lives in DRAM, else 0."""
         return tensor.element_type.bytes if self.streams(tensor) else 0
+
+    def output_bytes(self, operator: Operator) -> int:
+        """Of a column of an operator's output if that lives in DRAM, else 0.
+
+        The two halves of raw sums are staged at one time.
+        """
+        halves = 2 if isinstance(operator, Accumulated) and operator.raw else 1
+        return halves * self.streamed_bytes(operator.outputs[0])
 
     def residual_bytes(self, residual: Residual | None) -> int:
         """Of an element of a residual that is loaded block by block, else 0."""

@@ -16,9 +16,6 @@ from workloads.operators import AveragePool, Conv, MaxPool
 
 WindowOperator = Conv | MaxPool | AveragePool
 
-_MAC_K_LIMIT = 127
-"""What the field `mac_k` holds."""
-
 
 @dataclass(frozen=True)
 class Part:
@@ -84,9 +81,8 @@ class Kernel:
         return ceil_div(self.run(part), self.config.rows)
 
     def mac_k(self, part: Part) -> int:
-        """The field of MATRIX."""
-        count = part.macs * (self.operator.window.kernel[1] if self.folded else 1)
-        return count if count <= _MAC_K_LIMIT else 0
+        """K of a run that counts as MACs; 0 where that is all."""
+        return part.macs * (self.operator.window.kernel[1] if self.folded else 1)
 
     @property
     def tiles(self) -> int:
@@ -96,8 +92,11 @@ class Kernel:
 
     @property
     def own_channels(self) -> int:
-        """Channels that an n tile has to itself, the most of any part; 0 where all read all."""
-        if len(self.parts) == 1 and not self.parts[0].n_stride:
+        """Channels that an n tile has to itself, the most of any part; 0 where all read all.
+
+        Those on a diagonal are its own too: they share one row of weights, and are not cut.
+        """
+        if len(self.parts) == 1 and not self.parts[0].n_stride and not self.parts[0].diagonal:
             return 0
         return max(len(part.channels) for part in self.parts)
 

@@ -27,7 +27,7 @@ def _tiling(emitter: Emitter, operator: Linear) -> Tiling:
         operator.input.rows,
         operator.input.cols,
         operator.output.cols,
-        emitter.streamed_bytes(operator.output),
+        emitter.output_bytes(operator),
         emitter.residual_bytes(operator.residual),
         emitter.streamed_bytes(operator.input),
     )

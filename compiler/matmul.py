@@ -8,7 +8,6 @@ from compiler.epilogue import Epilogue
 from compiler.vector_fields import lanes
 from model.tiling import ceil_div, round_up
 from workloads.operators import MatMul
-from workloads.tensor import Tensor
 
 
 def lower_matmul(emitter: Emitter, operator: MatMul) -> None:
@@ -45,23 +44,25 @@ class _MatMulLowering:
         if emitter.streams(operator.input):
             width = round_up(min(self._k, self._chunk), emitter.config.word_bytes)
             limits.append(max(1, space.activation // (4 * width)))
-        for tensor, room in self._streams:
-            if size := emitter.streamed_bytes(tensor):
-                limits.append(max(1, room // (4 * self._tile * size)))
+        for size, room in self._streams:
+            limits.append(max(1, room // (4 * self._tile * size)))
         return min(limits)
 
     @property
-    def _streams(self) -> list[tuple[Tensor, int]]:
-        """What VECTOR writes and reads besides the sums, and the ring where it would stream."""
-        operator, space = self._operator, self._emitter.space
-        residual = operator.residual
-        others = [] if residual is None else [(residual.tensor, space.residual)]
-        return [(operator.output, space.output), *others]
+    def _streams(self) -> list[tuple[int, int]]:
+        """Bytes of a column of what VECTOR streams besides the sums, and of the ring for it."""
+        emitter, operator, space = self._emitter, self._operator, self._emitter.space
+        streams = [
+            (emitter.output_bytes(operator), space.output),
+            (emitter.residual_bytes(operator.residual), space.residual),
+        ]
+        return [(size, room) for size, room in streams if size]
 
     @property
     def _chunk(self) -> int:
         """K of a chunk: a tile of n of it takes a sixteenth of the weight buffer at most."""
-        most = self._emitter.space.weight // 16 // self._emitter.config.cols
+        emitter = self._emitter
+        most = min(emitter.space.weight // 16 // emitter.config.cols, emitter.matrix_k)
         return max(self._tile, most // self._tile * self._tile)
 
     def _group_columns(self) -> int:
@@ -74,9 +75,8 @@ class _MatMulLowering:
             space.parameter // (16 * config.cols),
             space.weight // (4 * k * config.cols),
         ]
-        for tensor, room in self._streams:
-            if size := emitter.streamed_bytes(tensor):
-                tiles.append(room // (2 * self._rows * config.cols * size))
+        for size, room in self._streams:
+            tiles.append(room // (2 * self._rows * config.cols * size))
         most = max(1, min(tiles)) * config.cols
         # The rows of the right operand begin at multiples of a tile.
         return max(self._tile, most // self._tile * self._tile)

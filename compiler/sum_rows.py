@@ -32,7 +32,10 @@ def _most_columns(emitter: Emitter, operator: SumRows) -> int:
 def _accumulate(emitter: Emitter, operator: SumRows, index: int, columns: range) -> None:
     first, count = operator.segments[index]
     rows = range(first, first + count)
-    chunks = weight_chunks(emitter, operator.input, rows, len(columns), emitter.config.rows)
+    tile = emitter.config.rows
+    most = min(emitter.scratch_bytes // tile * tile, emitter.matrix_k)
+    loaded = weight_chunks(emitter, operator.input, rows, len(columns), tile)
+    chunks = [chunk[some.start : some.stop] for chunk in loaded for some in cut(len(chunk), most)]
     ones = emitter.ones(len(chunks[0]))
     for rows in chunks:
         source = emitter.weights(operator.input, rows, columns)

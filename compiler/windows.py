@@ -25,6 +25,9 @@ from model.window_tiling import (
 )
 from workloads.operators import Conv, MaxPool
 
+_MAC_K_LIMIT = 127
+"""What the field `mac_k` holds."""
+
 
 def lower_window(emitter: Emitter, operator: WindowOperator) -> None:
     """Emit all steps, under the best tiling.
@@ -77,7 +80,7 @@ def _shape(emitter: Emitter, kernel: Kernel, view: View) -> WindowShape:
         weight_bytes=kernel.weight_bytes,
         own_channels=kernel.own_channels,
         whole_channels=kernel.folded,
-        output_bytes=emitter.streamed_bytes(operator.output),
+        output_bytes=emitter.output_bytes(operator),
         residual_bytes=emitter.residual_bytes(residual),
         input_bytes=emitter.streamed_bytes(operator.input),
     )
@@ -183,7 +186,9 @@ class _WindowLowering:
         for tiles in cut(len(whole.tiles), self._slab_tiles(part)):
             row_bytes = kernel.chunk_bytes(part, Chunk(range(1), tiles))
             rows = max(1, limit // row_bytes)
-            parts = 1 if part.diagonal else min(len(tiles), ceil_div(row_bytes, limit))
+            counted = ceil_div(kernel.mac_k(part) * len(tiles), len(whole.tiles))
+            parts = max(ceil_div(row_bytes, limit), ceil_div(counted, _MAC_K_LIMIT))
+            parts = 1 if part.diagonal else min(len(tiles), parts)
             for some in even_cuts(len(tiles), parts):
                 for kernel_rows in cut(len(whole.rows), rows):
                     k_tiles = range(tiles.start + some.start, tiles.start + some.stop)
@@ -242,15 +247,16 @@ class _WindowLowering:
         """Fields of the loops over k."""
         kernel, rows = self._kernel, self._emitter.config.rows
         k = min(chunk.tiles.stop * rows, kernel.run(part)) - chunk.tiles.start * rows
-        # The MACs of a run are those of all that it is cut into.
+        # The MACs of a run are those of all that it is cut into; a piece counts one at least.
         pieces = sorted({each.tiles.start for each in self._chunks[part]})
-        shares = even_cuts(kernel.mac_k(part), len(pieces))
+        counted = kernel.mac_k(part)
+        share = len(even_cuts(counted, len(pieces))[pieces.index(chunk.tiles.start)])
         return {
             "ky_count": len(chunk.rows),
             "kx_count": kernel.kernel_columns,
             "k_tiles": len(chunk.tiles),
             "last_k": k - (len(chunk.tiles) - 1) * rows,
-            "mac_k": len(shares[pieces.index(chunk.tiles.start)]),
+            "mac_k": max(share, min(counted, 1)),
         }
 
     def _walk(

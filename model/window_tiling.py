@@ -27,7 +27,8 @@ CHUNK_TILES = 16
 """Weights of an instruction: few enough that the first ones are soon there, and many enough that
 fetching instructions costs little."""
 _CHANNEL_PARTS = (1, 2, 4, 8, 16, 32, 64, 128)
-_WIDTH_CUTS = 64
+_WIDTH_CUTS = 63
+"""Ways to cut rows to columns that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,9 @@ def _extents(shape: WindowShape, config: Config) -> Iterator[tuple[int, int]]:
         if rows * width <= depth and rows not in seen:
             seen.add(rows)
             yield rows, width
-    for cuts in range(2, _WIDTH_CUTS + 1):
-        columns = ceil_div(width, cuts)
-        if columns <= depth and cuts <= width:
-            yield 1, columns
+    least = max(2, ceil_div(width, depth))
+    for cuts in range(least, min(least + _WIDTH_CUTS, width + 1)):
+        yield 1, ceil_div(width, cuts)
 
 
 def _groups(shape: WindowShape, config: Config, space: Partition, pixels: int) -> list[int]:
@@ -221,10 +221,12 @@ class WindowEstimate(EngineEstimate):
 
     @cached_property
     def _slab_extent(self) -> tuple[int, int]:
-        """Rows and columns of the image that a block reads."""
+        """Rows and columns of the image that a block has: whole rows where it makes such."""
         shape, tiling = self.shape, self.tiling
         rows = (tiling.rows - 1) * shape.stride[0] + shape.reach[0]
         columns = (tiling.columns - 1) * shape.stride[1] + shape.reach[1]
+        if tiling.columns == shape.output_width:
+            columns = shape.width
         return min(rows, shape.height), min(columns, shape.width)
 
     @cached_property

@@ -204,6 +204,13 @@ def test_sum_rows_computes(config, resident):
         )
 
 
+@IN_EITHER_HOME
+def test_sum_rows_takes_as_many_as_there_are_ones(resident):
+    """The weight buffer holds more rows than scratch memory bytes."""
+    config = load_config("tiny", {"weight_buffer_kib": 512})
+    checked("sum_rows", config, [5000], 20, resident=resident)
+
+
 def test_sum_rows_of_many_rows_and_columns_computes():
     image = checked("sum_rows", TINY, [200], 600)
     assert any(matrix.accumulate for matrix in instructions(image, Matrix))

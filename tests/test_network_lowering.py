@@ -32,6 +32,19 @@ def instructions(image, kind):
     return [instruction for instruction in image.program if isinstance(instruction, kind)]
 
 
+def counted_macs(image, config):
+    """What the counter will hold (section 8)."""
+    return sum(
+        each.output_rows
+        * each.output_columns
+        * each.ky_count
+        * each.kx_count
+        * (each.mac_k or (each.k_tiles - 1) * config.rows + each.last_k)
+        * ((each.n_tiles - 1) * config.cols + each.last_n)
+        for each in instructions(image, Matrix)
+    )
+
+
 WINDOWS = [
     ((1, 7, 6, 5), Window((3, 3)), 9),
     ((1, 7, 6, 5), WINDOW, 9),
@@ -66,16 +79,7 @@ def test_convolution_of_image_rows_computes(config, case):
 def test_grouped_convolution_computes(config, resident, channels, outputs, groups):
     case = ((1, 6, 5, channels), WINDOW, outputs, groups)
     image = checked("conv", load_config(config), *case, resident=resident)
-    counted = sum(
-        each.output_rows
-        * each.output_columns
-        * each.ky_count
-        * each.kx_count
-        * (each.mac_k or (each.k_tiles - 1) * load_config(config).rows + each.last_k)
-        * ((each.n_tiles - 1) * load_config(config).cols + each.last_n)
-        for each in instructions(image, Matrix)
-    )
-    assert counted == 30 * 9 * channels // groups * outputs
+    assert counted_macs(image, load_config(config)) == 30 * 9 * channels // groups * outputs
 
 
 def test_groups_whose_channels_fit_no_buffer_are_loaded_one_by_one():
@@ -110,10 +114,43 @@ def test_raw_sums_are_stored_in_halves(config):
     checked("linear", load_config(config), 13, 33, 19, raw=True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("conv", ((1, 25, 11, 3), WINDOW, 60)), ("linear", (64, 9, 52))]
+)
+def test_both_halves_of_raw_sums_are_staged_at_one_time(kind, shape):
+    """The ring of outputs held two halves of a block, but not wherever the first one began."""
+    checked(kind, TINY, *shape, raw=True)
+
+
 def test_wide_images_are_cut_to_columns():
     image = checked("conv", TINY, (1, 3, 2 * TINY.accumulator_depth + 7, 3), WINDOW, 5)
     assert max(each.output_columns for each in instructions(image, Matrix)) < 200
     checked("conv", TINY, (1, 4, 900, 8), WINDOW, 5)
+    checked("conv", TINY, (1, 1, 70 * TINY.accumulator_depth, 1), Window((1, 3)), 4)
+
+
+def test_channels_of_a_diagonal_are_not_cut():
+    """One n tile of more channels than rows, and room for half of them."""
+    changes = {"rows": 8, "cols": 32, "activation_buffer_kib": 16, "weight_buffer_kib": 2}
+    config = load_config("tiny", {**changes, "accumulator_kib": 16, "parameter_buffer_kib": 16})
+    window = Window((5, 2), stride=(2, 5), padding=(6, 1, 2, 0), dilation=(2, 1))
+    checked("max_pool", config, (2, 8, 4, 16), window)
+
+
+def test_columns_that_no_window_reads_are_loaded_and_fit():
+    """Whole image rows, the last column of which the stride leaves out."""
+    changes = {"cols": 8, "activation_buffer_kib": 4, "weight_buffer_kib": 8}
+    config = load_config("tiny", {**changes, "accumulator_kib": 8})
+    window = Window((5, 1), stride=(2, 5), padding=(3, 0, 1, 0))
+    checked("max_pool", config, (1, 19, 7, 33), window)
+
+
+def test_macs_of_a_run_of_more_than_the_field_holds_are_counted():
+    case = ((1, 3, 40, 320), Window((1, 19)), 16)
+    image = checked("conv", load_config("16x8"), *case, groups=2)
+    assert counted_macs(image, load_config("16x8")) == 3 * 22 * 19 * 160 * 16
+    image = checked("conv", BASE, (1, 3, 4, 256), Window((1, 1)), 16, groups=2)
+    assert counted_macs(image, BASE) == 3 * 4 * 128 * 16
 
 
 def test_channels_that_fit_no_buffer_are_cut():
@@ -185,6 +222,14 @@ def test_multiply_repeats_rows(config, resident, repeated):
 def test_products_of_computed_tensors(config, resident, transposed, shape):
     options = {"transposed": transposed, "resident": resident, "added": shape[0] == 3}
     checked("matmul", load_config(config), *shape, **options)
+
+
+def test_one_matrix_goes_over_what_its_field_holds():
+    """4095 tiles of k (I-03), however much a large weight buffer holds."""
+    changes = {"weight_buffer_kib": 4096, "activation_buffer_kib": 256}
+    config = load_config("tiny", changes)
+    for transposed in (False, True):
+        checked("matmul", config, 1, 3, 20000, 8, transposed=transposed)
 
 
 def test_products_of_computed_tensors_larger_than_the_buffers():
