@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arch.config import Config
+from arch.errors import AssayError
 from arch.image import PROGRAM_ALIGNMENT_BYTES, DebugInfo, Image, TensorPlace, build_image
-from arch.isa import INSTRUCTION_BYTES, End, Instruction, encode_program
+from arch.isa import End, Instruction
 from compiler.dependencies import dependencies
 from compiler.emitter import Emitter
 from compiler.layout import Layout
@@ -43,8 +44,9 @@ def compile(graph: Graph, inputs: dict[str, NDArray[np.generic]], config: Config
     order, program = _order_and_synchronize(emitter.steps, config)
     steps = [emitter.steps[index] for index in order]
     reject_races(program, steps)
+    encoded = _encoded(program, [graph.operators[step.operator].name for step in steps])
     assert layout.end % PROGRAM_ALIGNMENT_BYTES == 0, "sections are aligned to more"
-    address = layout.reserve(len(program) * INSTRUCTION_BYTES)
+    address = layout.reserve(len(encoded))
     position = {step: index for index, step in enumerate(order)}
     complete = {name: position[step] for name, step in emitter.last_writes.items()}
     own: list[list[Step]] = [[] for _ in graph.operators]
@@ -56,7 +58,7 @@ def compile(graph: Graph, inputs: dict[str, NDArray[np.generic]], config: Config
         operator_of=(*(step.operator for step in steps), -1),
         tensors=_tensor_places(graph, placement, layout, complete),
     )
-    return build_image(config, address, encode_program(program), layout.sections, layout.end, debug)
+    return build_image(config, address, encoded, layout.sections, layout.end, debug)
 
 
 def _order_and_synchronize(
@@ -70,6 +72,19 @@ def _order_and_synchronize(
     moved = [[place[index] for index in needs[step]] for step in order]
     instructions = [steps[index].instruction for index in order]
     return order, [*synchronize(instructions, moved, config), End()]
+
+
+def _encoded(program: Sequence[Instruction], owners: Sequence[str]) -> bytes:
+    """The bytes of a program; `owners` are the operators of all instructions but END."""
+    pieces = []
+    for instruction, owner in zip(program, [*owners, ""], strict=True):
+        try:
+            pieces.append(instruction.encode())
+        except AssayError as error:
+            raise AssayError(
+                f"operator '{owner}': no instruction holds it, make it smaller: {error}"
+            ) from None
+    return b"".join(pieces)
 
 
 def _tensor_places(

@@ -306,3 +306,16 @@ def test_a_window_that_fits_no_buffer_is_refused():
     graph, inputs = around.graph(operator)
     with pytest.raises(AssayError, match="its window does not fit"):
         compile(graph, inputs, TINY)
+
+
+@pytest.mark.parametrize(
+    ("case", "field"),
+    [
+        (((1, 1, 1, 2048), Window((1, 1), padding=(0, 5000, 0, 5000)), 4, 1), "x_origin"),
+        (((1, 1, 1, 160_000), Window((1, 1)), 32, 32), "n_stride"),
+    ],
+)
+def test_what_no_instruction_holds_is_said_of_its_operator(case, field):
+    changes = {"activation_buffer_kib": 1024, "weight_buffer_kib": 1024}
+    with pytest.raises(AssayError, match=f"operator 'conv': no instruction holds it.*{field} = "):
+        checked("conv", load_config("base", changes), *case, resident=True)
