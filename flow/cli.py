@@ -23,7 +23,7 @@ from arch.image import load_image
 from compiler.verify import CompilerError
 from flow import report
 from flow.correlate.command import correlate_command
-from flow.files import check_writable
+from flow.files import check_writable, write_arrays
 from flow.memory import check_memory
 from flow.regress.command import regress_command
 from flow.run import Program, Run, compile_workload, predict_program, run
@@ -118,7 +118,7 @@ def run_command(
         made = finished.outputs
         if program.workload is not None:
             made = program.workload.outside(made)
-        np.savez(outputs, allow_pickle=False, **made)
+        write_arrays(outputs, made)
     if timeline is not None:
         write_timelines(timeline, program.image, finished.retired, predict(program.image, chosen))
     again = ["assay", "run", workload, "--config", config]
