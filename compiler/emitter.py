@@ -28,8 +28,8 @@ from workloads.epilogue import Accumulated, Residual
 from workloads.operators import Operator
 from workloads.tensor import Tensor
 
-_K_TILES_LIMIT = (1 << 12) - 1
-"""Of MATRIX, what its field holds."""
+_TILES_LIMIT = (1 << 12) - 1
+"""What the fields `k_tiles` and `n_tiles` hold."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class Emitter(Constants):
         """
         tensors = (*reads, *writes)
         total, cols = tensors[0].cols, self.config.cols
-        most = self.config.parameter_buffer_bytes // (16 * cols)
+        most = min(self.config.parameter_buffer_bytes // 16, self.most_n) // cols
         for tiles in range(min(ceil_div(total, cols), most), 0, -1):
             sizes = self._row_bytes(shared, tiles * cols)
             for role, width in self._row_bytes(tensors, tiles * cols).items():
@@ -280,9 +280,14 @@ class Emitter(Constants):
         )
 
     @property
-    def matrix_k(self) -> int:
-        """The most k of one run that one MATRIX goes over."""
-        return _K_TILES_LIMIT * self.config.rows
+    def most_k(self) -> int:
+        """The most k of a run that one instruction goes over."""
+        return _TILES_LIMIT * self.config.rows
+
+    @property
+    def most_n(self) -> int:
+        """The most columns that one instruction goes over."""
+        return _TILES_LIMIT * self.config.cols
 
     @property
     def scratch_bytes(self) -> int:

@@ -62,7 +62,7 @@ class _MatMulLowering:
     def _chunk(self) -> int:
         """K of a chunk: a tile of n of it takes a sixteenth of the weight buffer at most."""
         emitter = self._emitter
-        most = min(emitter.space.weight // 16 // emitter.config.cols, emitter.matrix_k)
+        most = min(emitter.space.weight // 16 // emitter.config.cols, emitter.most_k)
         return max(self._tile, most // self._tile * self._tile)
 
     def _group_columns(self) -> int:
@@ -77,7 +77,7 @@ class _MatMulLowering:
         ]
         for size, room in self._streams:
             tiles.append(room // (2 * self._rows * config.cols * size))
-        most = max(1, min(tiles)) * config.cols
+        most = min(max(1, min(tiles)) * config.cols, emitter.most_n)
         # The rows of the right operand begin at multiples of a tile.
         return max(self._tile, most // self._tile * self._tile)
 

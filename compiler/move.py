@@ -68,7 +68,7 @@ class _Block:
         length = _common_run(sources, size)
         count = sources.shape[1] * size // length
         gathers = len(sources) * ceil_div(count, INDEX_ENTRIES)
-        if len(found) > 2 * gathers and self._can_gather:
+        if len(found) > 2 * gathers:
             self._gather(sources[:, :: length // size], places[:, 0], length)
             return
         for segment in found:
@@ -118,10 +118,6 @@ class _Block:
     @property
     def _buffer(self) -> Buffer:
         return Buffer[self.target.destination.name]
-
-    @property
-    def _can_gather(self) -> bool:
-        return self._buffer in (Buffer.ACTIVATION, Buffer.WEIGHT)
 
     def _load(self, segment: Segment) -> None:
         self.emitter.append(

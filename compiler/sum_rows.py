@@ -23,7 +23,7 @@ def _most_columns(emitter: Emitter, operator: SumRows) -> int:
     """Of a block: whole tiles, of which a row of tiles fits the weight buffer if possible."""
     config = emitter.config
     tile = max(config.rows, config.cols)
-    most = config.accumulator_depth * config.cols
+    most = min(config.accumulator_depth * config.cols, emitter.most_n // tile * tile)
     while most > tile and emitter.weight_rows(operator.input, most) < config.rows:
         most = round_up(most // 2, tile)
     return most
@@ -33,7 +33,7 @@ def _accumulate(emitter: Emitter, operator: SumRows, index: int, columns: range)
     first, count = operator.segments[index]
     rows = range(first, first + count)
     tile = emitter.config.rows
-    most = min(emitter.scratch_bytes // tile * tile, emitter.matrix_k)
+    most = min(emitter.scratch_bytes // tile * tile, emitter.most_k)
     loaded = weight_chunks(emitter, operator.input, rows, len(columns), tile)
     chunks = [chunk[some.start : some.stop] for chunk in loaded for some in cut(len(chunk), most)]
     ones = emitter.ones(len(chunks[0]))

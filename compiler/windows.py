@@ -119,7 +119,7 @@ class _WindowLowering:
         self._n_tiles = ceil_div(self._operator.output.cols, self._cols)
         self._image, self._window, self._made = view.image, view.window, view.made
         self._slabs = Slabs(emitter, self._operator.input, view.stored, view.step)
-        self._chunks = {part: self._chunk(part) for part in kernel.parts}
+        self._chunks = {part: self._chunks_of(part) for part in kernel.parts}
         self._offsets = self._weight_offsets()
         group_columns = tiling.group_tiles * self._cols
         self._epilogue = (
@@ -177,8 +177,8 @@ class _WindowLowering:
             if len(tiles):
                 yield part, tiles
 
-    def _chunk(self, part: Part) -> list[Chunk]:
-        """What an instruction takes of an n tile: kernel rows, or else fewer k tiles of them."""
+    def _chunks_of(self, part: Part) -> list[Chunk]:
+        """What instructions take of an n tile: kernel rows, or else fewer k tiles of them."""
         kernel = self._kernel
         limit = min(CHUNK_TILES * _tile_bytes(self._emitter), self._emitter.space.weight // 4)
         whole = kernel.whole(part)

@@ -224,6 +224,15 @@ def test_products_of_computed_tensors(config, resident, transposed, shape):
     checked("matmul", load_config(config), *shape, **options)
 
 
+def test_one_pass_goes_over_what_its_field_holds():
+    """4095 tiles of n (I-04), however much large buffers hold."""
+    changes = {"activation_buffer_kib": 512, "weight_buffer_kib": 512, "accumulator_kib": 128}
+    config = load_config("tiny", {**changes, "parameter_buffer_kib": 512})
+    for resident in (False, True):
+        checked("multiply", config, 1, 17000, 1, resident=resident)
+        checked("matmul", config, 1, 1, 4, 16384, resident=resident)
+
+
 def test_one_matrix_goes_over_what_its_field_holds():
     """4095 tiles of k (I-03), however much a large weight buffer holds."""
     changes = {"weight_buffer_kib": 4096, "activation_buffer_kib": 256}
