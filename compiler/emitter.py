@@ -30,6 +30,8 @@ from workloads.tensor import Tensor
 
 _TILES_LIMIT = (1 << 12) - 1
 """What the fields `k_tiles` and `n_tiles` hold."""
+_ROWS_LIMIT = (1 << 16) - 1
+"""What the fields `rows` and `runs` hold."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ class Emitter(Constants):
         tensors = (*reads, *writes)
         total = tensors[0].rows
         limits = [self._room(role) // width for role, width in self._row_bytes(tensors).items()]
-        size = max(1, min([total, most or total, *limits]))
+        size = max(1, min([total, most or total, _ROWS_LIMIT, *limits]))
         return even_cuts(total, ceil_div(total, size))
 
     def column_blocks(

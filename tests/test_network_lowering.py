@@ -233,6 +233,12 @@ def test_one_pass_goes_over_what_its_field_holds():
         checked("matmul", config, 1, 1, 4, 16384, resident=resident)
 
 
+def test_one_pass_goes_over_as_many_rows_as_its_field_holds():
+    """65,535 (I-04)."""
+    config = load_config("tiny", {"activation_buffer_kib": 2048})
+    checked("multiply", config, 70000, 1, 1)
+
+
 def test_one_matrix_goes_over_what_its_field_holds():
     """4095 tiles of k (I-03), however much a large weight buffer holds."""
     changes = {"weight_buffer_kib": 4096, "activation_buffer_kib": 256}
