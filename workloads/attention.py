@@ -23,7 +23,7 @@ EXPONENT_STEPS = math.log2(math.e) * 2**18
 PROBABILITY_STEPS = 2**26 / 255
 """Sums of N-05 count in 2^-26, the uint8 probabilities that they belong to in 1/255."""
 
-_SHAPE = re.compile(r"(\d+)x(\d+)x(\d+)(:causal)?", re.ASCII)
+_SHAPE = re.compile(r"(\d{1,18})x(\d{1,18})x(\d{1,18})(:causal)?", re.ASCII)
 _TOKEN_LIMIT = 4096
 _WIDTH_LIMIT = 1 << 14
 """Of all heads together."""

@@ -19,8 +19,10 @@ from workloads.operators import Conv
 from workloads.tensor import Tensor
 from workloads.window import Image, Window
 
-_SHAPE = re.compile(r"(\d+)x(\d+)x(\d+):(\d+)x(\d+)x(\d+)((?::[a-z]\d+(?:x\d+)?)*)", re.ASCII)
-_OPTION = re.compile(r"([a-z])(\d+)(?:x(\d+))?")
+_NUMBER = r"(\d{1,18})"
+_EXTENTS = f"{_NUMBER}x{_NUMBER}x{_NUMBER}"
+_SHAPE = re.compile(rf"{_EXTENTS}:{_EXTENTS}((?::[a-z]\d{{1,18}}(?:x\d{{1,18}})?)*)", re.ASCII)
+_OPTION = re.compile(rf"([a-z]){_NUMBER}(?:x{_NUMBER})?")
 _OPTIONS = {"s": "stride", "p": "padding", "d": "dilation", "g": "groups"}
 _ELEMENT_LIMIT = 1 << 28
 """Of image, weights and output together, so that a slip of the finger does not fill the host."""

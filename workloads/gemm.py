@@ -16,7 +16,7 @@ from workloads.graph import Graph
 from workloads.linear import Linear
 from workloads.tensor import Tensor
 
-_SHAPE = re.compile(r"(\d+)x(\d+)x(\d+)", re.ASCII)
+_SHAPE = re.compile(r"(\d{1,18})x(\d{1,18})x(\d{1,18})", re.ASCII)
 _ELEMENT_LIMIT = 1 << 28
 """Of the three matrices together, so that a slip of the finger does not fill the host."""
 _OUTPUT_DEVIATION = 45.0

@@ -47,7 +47,7 @@ from workloads.tensor import Tensor
 Codes = dict[str, NDArray[np.generic]]
 Accuracy = Callable[[Codes], dict[str, float]]
 
-_FORM = re.compile(r"(prefill|decode):(\d+)", re.ASCII)
+_FORM = re.compile(r"(prefill|decode):(\d{1,18})", re.ASCII)
 _TOKEN_LIMIT = 2048
 _CALIBRATION_TOKENS = 128
 _MARGIN = 1.25

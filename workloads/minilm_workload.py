@@ -37,7 +37,7 @@ from workloads.similarity import Similarities
 
 HOST_OPERATORS = ("split the sentences into tokens", "dequantise the embeddings")
 
-_SHAPE = re.compile(r"(\d+)(?:x(\d+))?", re.ASCII)
+_SHAPE = re.compile(r"(\d{1,18})(?:x(\d{1,18}))?", re.ASCII)
 _ROW_LIMIT = 1 << 14
 """Of all sequences together, so that a slip of the finger does not fill the host."""
 
