@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from arch.isa import ElementType, Matrix, Operation, RowFunction, ScaleRows, Statistic, Vector
 from compiler.attention_blocks import REACH, Block, plan
-from compiler.emitter import Emitter, Operand
+from compiler.emitter import Emitter
+from compiler.operand import Operand
 from compiler.step import Region
 from compiler.vector_fields import NOWHERE, Fields, clamped, into, lanes, tensor_scale
 from compiler.weight_chunks import weight_chunks

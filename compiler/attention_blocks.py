@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from arch.config import Config
 from arch.errors import AssayError
-from compiler.emitter import even_cuts
+from compiler.operand import even_cuts
 from model.tiling import ceil_div, round_up
 from workloads.operators import Attention, Segment
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from arch.isa import Addition, ElementType, Operation, Table, Vector
-from compiler.emitter import Emitter, Operand, cut
+from compiler.emitter import Emitter
 from compiler.epilogue import residual_fields
+from compiler.operand import Operand, cut
 from compiler.step import Region
 from compiler.vector_fields import (
     Fields,

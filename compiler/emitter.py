@@ -9,7 +9,6 @@ operand's address holds stays until half of its ring was asked for again.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from arch.errors import AssayError
 from arch.isa import Buffer, Destination, Load, Store
 from compiler.constants import Constants
 from compiler.layout import Layout
+from compiler.operand import Operand, cut, even_cuts
 from compiler.placement import Placement
 from compiler.ring import Ring
 from compiler.runs import merge_runs
@@ -32,39 +32,6 @@ _TILES_LIMIT = (1 << 12) - 1
 """What the fields `k_tiles` and `n_tiles` hold."""
 _ROWS_LIMIT = (1 << 16) - 1
 """What the fields `rows` and `runs` hold."""
-
-
-@dataclass(frozen=True)
-class Operand:
-    """A block of a tensor, or of scratch memory, in a buffer.
-
-    Attributes
-    ----------
-    address, row_stride
-        Byte of the first column of row 0; bytes from row to row.
-    region
-        What is touched, for reads and writes of steps.
-    destination
-        The buffer: ACTIVATION or WEIGHT.
-    """
-
-    address: int
-    row_stride: int
-    region: Region
-    destination: Destination
-
-    def part(self, offset: int, size: int) -> Operand:
-        """`size` bytes of each row, from byte `offset` of the row on."""
-        space, start, _, rows, _ = self.region
-        region = Region(space, start + offset, size, rows, self.row_stride)
-        return replace(self, address=self.address + offset, region=region)
-
-    def rows(self, first: int, count: int) -> Operand:
-        """`count` rows from row `first` on."""
-        space, start, size, _, _ = self.region
-        offset = first * self.row_stride
-        region = Region(space, start + offset, size, count, self.row_stride)
-        return replace(self, address=self.address + offset, region=region)
 
 
 class Emitter(Constants):
@@ -397,13 +364,3 @@ class Emitter(Constants):
         address, _ = self._rings[role].place((self.index, key), rows * row_bytes)
         region = Region("activation buffer", address, row_bytes, rows, row_bytes)
         return Operand(address, row_bytes, region, Destination.ACTIVATION)
-
-
-def cut(total: int, size: int) -> list[range]:
-    """Ranges of `size`, the last one shorter, that make up `total`."""
-    return [range(start, min(start + size, total)) for start in range(0, total, size)]
-
-
-def even_cuts(total: int, count: int) -> list[range]:
-    """`count` ranges that make up `total`, of sizes that differ by one at most."""
-    return [range(total * i // count, total * (i + 1) // count) for i in range(count)]

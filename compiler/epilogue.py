@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from arch.isa import Addition, ElementType, Raw, Table, Vector
-from compiler.emitter import Emitter, Operand
+from compiler.emitter import Emitter
+from compiler.operand import Operand
 from compiler.packing import pack_interpolation
 from compiler.step import Region
 from compiler.vector_fields import Fields, float_bits, into, lanes, second

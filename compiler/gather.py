@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from arch.config import INDEX_ENTRIES
 from arch.isa import Buffer, ElementType, Load
-from compiler.emitter import Emitter, cut
+from compiler.emitter import Emitter
 from compiler.layout import pack_rows
+from compiler.operand import cut
 from model.tiling import round_up
 from workloads.operators import Gather
 from workloads.tensor import Tensor

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from arch.isa import ElementType, Matrix
-from compiler.emitter import Emitter, cut
+from compiler.emitter import Emitter
 from compiler.epilogue import Epilogue
+from compiler.operand import cut
 from compiler.packing import pack_weights, zero_points
 from compiler.step import Region
 from compiler.vector_fields import lanes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from arch.isa import ElementType, Matrix
-from compiler.emitter import Emitter, Operand, cut, even_cuts
+from compiler.emitter import Emitter
 from compiler.epilogue import Epilogue
+from compiler.operand import Operand, cut, even_cuts
 from compiler.vector_fields import lanes
 from model.tiling import ceil_div, round_up
 from workloads.operators import MatMul

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from arch.config import INDEX_ENTRIES
 from arch.isa import Buffer, Load
-from compiler.emitter import Emitter, Operand, cut
+from compiler.emitter import Emitter
+from compiler.operand import Operand, cut
 from compiler.segments import Segment, segments
 from compiler.step import Region
 from model.tiling import ceil_div

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from arch.isa import Operation, RowFunction, ScaleRows, Statistic, Vector
-from compiler.emitter import Emitter, Operand
+from compiler.emitter import Emitter
+from compiler.operand import Operand
 from compiler.step import Region
 from compiler.vector_fields import NOWHERE, Fields, from_buffer, into, lanes, tensor_scale
 from workloads.epilogue import KEEP, Narrow

@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from arch.isa import ElementType, Vector
-from compiler.emitter import Emitter, cut
+from compiler.emitter import Emitter
+from compiler.operand import cut
 from compiler.vector_fields import clamped, into, lanes, tensor_scale
 from workloads.operators import AveragePool, MaxPool
 

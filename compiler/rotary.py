@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from arch.errors import AssayError
 from arch.isa import Addition, ElementType, Operation, Vector
-from compiler.emitter import Emitter, Operand
+from compiler.emitter import Emitter
+from compiler.operand import Operand
 from compiler.vector_fields import from_buffer, into, lanes, second, tensor_scale
 from model.tiling import round_up
 from workloads.operators import Rotary

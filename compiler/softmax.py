@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from arch.errors import AssayError
 from arch.isa import ElementType, Operation, RowFunction, ScaleRows, Statistic, Vector
-from compiler.emitter import Emitter, Operand, even_cuts
+from compiler.emitter import Emitter
+from compiler.operand import Operand, even_cuts
 from compiler.step import Region
 from compiler.vector_fields import (
     NOWHERE,

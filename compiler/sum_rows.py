@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from arch.isa import ElementType, Matrix, Vector
-from compiler.emitter import Emitter, cut
+from compiler.emitter import Emitter
+from compiler.operand import cut
 from compiler.vector_fields import clamped, into, lanes, tensor_scale
 from compiler.weight_chunks import weight_chunks
 from model.tiling import ceil_div, round_up

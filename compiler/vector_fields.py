@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from arch.isa import Destination, ElementType, Source
-from compiler.emitter import Operand
+from compiler.operand import Operand
 from model.tiling import ceil_div
 from workloads.epilogue import KEEP, Narrow
 

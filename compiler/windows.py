@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from arch.errors import AssayError
 from arch.isa import ElementType, Matrix
-from compiler.emitter import Emitter, cut, even_cuts
+from compiler.emitter import Emitter
 from compiler.epilogue import Epilogue
 from compiler.kernel import Chunk, Kernel, Part, WindowOperator, kernels_of
+from compiler.operand import cut, even_cuts
 from compiler.pool_epilogue import PoolEpilogue
 from compiler.slab import Slab, Slabs
 from compiler.step import Region
@@ -25,6 +26,8 @@ from model.window_tiling import (
 )
 from workloads.operators import Conv, MaxPool
 
+_ADDRESSES = 1 << 24
+"""At which addresses and strides in a buffer wrap (I-03)."""
 _MAC_K_LIMIT = 127
 """What the field `mac_k` holds."""
 
@@ -278,13 +281,13 @@ class _WindowLowering:
         else:
             channel += k
         return {
-            "activation_address": (slab.address + channel + y * slab.row_bytes) % (1 << 24),
+            "activation_address": (slab.address + channel + y * slab.row_bytes) % _ADDRESSES,
             "y_origin": y,
             "y_row_step": window.stride[0],
             "y_ky_step": window.dilation[0],
             "y_limit": len(slab.ys),
-            "row_stride": window.stride[0] * slab.row_bytes,
-            "ky_stride": window.dilation[0] * slab.row_bytes,
+            "row_stride": window.stride[0] * slab.row_bytes % _ADDRESSES,
+            "ky_stride": window.dilation[0] * slab.row_bytes % _ADDRESSES,
             "x_origin": x,
             "column_stride": window.stride[1] * slab.pixel_bytes,
             "kx_stride": 0 if kernel.folded else window.dilation[1] * slab.pixel_bytes,

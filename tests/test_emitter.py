@@ -8,8 +8,9 @@ import pytest
 from arch.config import load_config
 from arch.errors import AssayError
 from arch.isa import Buffer, Destination, ElementType, FillTable, Load, Matrix, Store, Table, Vector
-from compiler.emitter import Emitter, even_cuts
+from compiler.emitter import Emitter
 from compiler.layout import Layout
+from compiler.operand import even_cuts
 from compiler.operator_info import operator_info
 from compiler.packing import pack_interpolation
 from compiler.placement import place
