@@ -38,6 +38,10 @@ class Epilogue:
         self._batch_columns = max(1, groups) * group_columns
         self._tables = _fill_tables(emitter, operator)
 
+    def emit_group(self, rows: range, group: range) -> None:
+        """A pass over `rows` of a whole group that begins with its half."""
+        self.emit(rows, group, group, 0)
+
     def emit(self, rows: range, group: range, columns: range, accumulator_address: int) -> None:
         """A pass over `rows` of some columns of a group that lie at an address of the half."""
         if not self._operator.raw:

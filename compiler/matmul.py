@@ -87,7 +87,7 @@ class _MatMulLowering:
         made = range(batch * self._m + rows.start, batch * self._m + rows.stop)
         for k in cut(self._k, self._chunk):
             self._matrix(batch, made, columns, k)
-        self._epilogue.emit(made, columns, columns, 0)
+        self._epilogue.emit_group(made, columns)
         self._epilogue.finish(made, columns)
         emitter.half ^= 1
 

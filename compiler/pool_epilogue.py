@@ -28,15 +28,14 @@ class PoolEpilogue:
             self._scales = np.float32(operator.scale) / counts.astype(np.float32)
             self._zero_point = operator.output_zero_point
 
-    def emit(self, rows: range, group: range, columns: range, accumulator_address: int) -> None:
+    def emit_group(self, rows: range, group: range) -> None:
         """Passes over `rows` of a whole group; one for all where all pixels have one scale."""
-        assert (columns, accumulator_address) == (group, 0), "pooling is not cut further"
         runs = list(self._runs(rows))
         if len(runs) == 1:
-            self._pass(rows, rows, group, columns, 0)
+            self._pass(rows, rows, group, group, 0)
             return
-        for index, tile in enumerate(cut(len(columns), self._emitter.config.cols)):
-            some = range(columns.start + tile.start, columns.start + tile.stop)
+        for index, tile in enumerate(cut(len(group), self._emitter.config.cols)):
+            some = range(group.start + tile.start, group.start + tile.stop)
             for run in runs:
                 self._pass(rows, run, group, some, index * len(rows) + run.start - rows.start)
 

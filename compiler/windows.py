@@ -140,7 +140,7 @@ class _WindowLowering:
                         n_tiles = range(tiles.start + some.start, tiles.start + some.stop)
                         self._matrix(block, group, part, n_tiles, chunk)
             rows, columns = self._rows_of(block), self._columns(group)
-            self._epilogue.emit(rows, columns, columns, 0)
+            self._epilogue.emit_group(rows, columns)
             self._epilogue.finish(rows, columns)
             self._emitter.half ^= 1
 

@@ -115,10 +115,7 @@ def run_command(
     if json is not None:
         json.write_text(finished.result.model_dump_json(indent=2) + "\n")
     if outputs is not None:
-        made = finished.outputs
-        if program.workload is not None:
-            made = program.workload.outside(made)
-        write_arrays(outputs, made)
+        write_arrays(outputs, _outputs(program, finished))
     if timeline is not None:
         write_timelines(timeline, program.image, finished.retired, predict(program.image, chosen))
     again = ["assay", "run", workload, "--config", config]
@@ -131,6 +128,12 @@ def run_command(
     if recording is not None:
         last.tell(recording.folder, finished.divergence, typer.echo)
     raise typer.Exit(_PASS if finished.result.passed else _FAIL)
+
+
+def _outputs(program: Program, finished: Run) -> registry.Arrays:
+    """What the RTL computed, as the user of a workload sees it."""
+    workload = program.workload
+    return finished.outputs if workload is None else workload.outside(finished.outputs)
 
 
 def _print_similarities(program: Program, finished: Run) -> None:
@@ -205,8 +208,10 @@ def waves_command() -> None:
 @app.command("workloads")
 def workloads_command() -> None:
     """List the workloads."""
-    for name, description in registry.names().items():
-        typer.echo(f"{name:16} {description}")
+    names = registry.names()
+    width = max(map(len, names))
+    for name, description in names.items():
+        typer.echo(f"{name:{width}} {description}")
 
 
 @app.command("bench")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from arch.config import Config
 
 _DISTURBANCE = 1 / 64
 """How much the work of one engine delays the others while they overlap."""
 
 
-class EngineEstimate:
+class EngineEstimate(ABC):
     """The slowest engine, start and tail.
 
     Each engine is taken to be busy throughout or to wait for a busier one.
@@ -26,32 +28,32 @@ class EngineEstimate:
     config: Config
 
     @property
-    def matrix_cycles(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def matrix_cycles(self) -> float: ...
 
     @property
-    def vector_cycles(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def vector_cycles(self) -> float: ...
 
     @property
-    def load_cycles(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def load_cycles(self) -> float: ...
 
     @property
-    def store_cycles(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def store_cycles(self) -> float: ...
 
     @property
-    def dram_cycles(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def dram_cycles(self) -> float: ...
 
     @property
-    def fetch_cycles(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def fetch_cycles(self) -> float: ...
 
     @property
-    def edge_cycles(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def edge_cycles(self) -> float: ...
 
     @property
     def cycles(self) -> float:

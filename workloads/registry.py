@@ -16,7 +16,7 @@ from workloads.graph import Graph
 from workloads.llama_block import llama_block
 from workloads.minilm_linear import minilm_linear
 from workloads.minilm_workload import HOST_OPERATORS, minilm, parse_shape
-from workloads.networks.catalogue import NETWORKS
+from workloads.networks.catalogue import DESCRIPTIONS, NETWORKS
 from workloads.onnx_graph.edges import Edges
 from workloads.onnx_workload import FILE_SUFFIX, network, onnx_file
 from workloads.similarity import Similarities
@@ -25,13 +25,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 _NAMED = {
     "minilm_linear": "three linear layers of MiniLM's layer 0, real weights and sentences",
-    "digits": "residual CNN, trained, on 450 real images that it has not seen",
-    "resnet8": "MLPerf Tiny image classification, 32 x 32 x 3; seeded weights",
-    "mobilenet_v1_025": "MLPerf Tiny visual wake words, 96 x 96 x 3; seeded weights",
-    "ds_cnn": "MLPerf Tiny keyword spotting, 49 x 10; seeded weights",
-    "autoencoder": "MLPerf Tiny anomaly detection, 640; seeded weights",
-    "resnet50": "ImageNet, 224 x 224 x 3; seeded weights",
-    "mobilenet_v2": "ImageNet, 224 x 224 x 3; seeded weights",
+    **DESCRIPTIONS,
 }
 _SHAPED = {
     "gemm:MxKxN": "one linear layer, int8 in and out, seeded: gemm:128x768x768",

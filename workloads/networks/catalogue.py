@@ -28,6 +28,18 @@ NETWORKS: dict[str, Callable[[int], Network]] = {
 """From a seed to a network; the weights of ``digits`` are trained, so there it has no part."""
 
 
+DESCRIPTIONS = {
+    "digits": "residual CNN, trained, on 450 real images that it has not seen",
+    "resnet8": "MLPerf Tiny image classification, 32 x 32 x 3; seeded weights",
+    "mobilenet_v1_025": "MLPerf Tiny visual wake words, 96 x 96 x 3; seeded weights",
+    "ds_cnn": "MLPerf Tiny keyword spotting, 49 x 10; seeded weights",
+    "autoencoder": "MLPerf Tiny anomaly detection, 640; seeded weights",
+    "resnet50": "ImageNet, 224 x 224 x 3; seeded weights",
+    "mobilenet_v2": "ImageNet, 224 x 224 x 3; seeded weights",
+}
+"""What each is, in a line."""
+
+
 def build(name: str, seed: int = 0) -> Network:
     """Build a network; the same seed gives the same model.
 
